@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { plan, type Plan, planFields, planRules } from './plan.ts';
+import { cel, conditions, mapList, text, time } from './schema-parts.ts';
+import { step } from './step.ts';
+
+export const PHASES = [
+  'Pending',
+  'Preparing',
+  'Migrating',
+  'RollingBack',
+  'Succeeded',
+  'Failed',
+  'RolledBack',
+  'NeedsHuman',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+export const phaseMigrationSpec = z
+  .object({
+    ...planFields,
+    state: z
+      .enum(['Migrated', 'RolledBack'])
+      .default('Migrated')
+      .describe(
+        'What is wanted now. Set to RolledBack after a success to have it undone, and to Migrated to have it done again.',
+      ),
+    suspend: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Begin nothing new: no run is started and no outage begun. An outage that has begun is brought to its end.',
+      ),
+  })
+  .meta({ description: 'What is wanted.', ...cel(...planRules) });
+
+export const outage = z
+  .object({
+    startTime: time('When the first workload was told to scale down.').optional(),
+    endTime: time('When every workload was ready again.').optional(),
+    milliseconds: z.int().min(0).optional().describe('The time between the two.'),
+  })
+  .describe('The outage as the operator measured it.');
+
+export const phaseMigrationStatus = z
+  .object({
+    observedGeneration: z.int().min(-1).optional().describe('The generation of the spec that this status speaks of.'),
+    phase: z
+      .enum(PHASES)
+      .optional()
+      .describe('A summary derived from the conditions and the run, for people and columns.'),
+    currentStep: text(64, 'The step that is under way or was the last.').optional(),
+    runName: text(253, 'The latest PhaseMigrationRun.').optional(),
+    observedRetry: text(256, 'The value of the retry annotation that the latest run answers.').optional(),
+    revision: text(63, 'The revision that the database was last seen at.').optional(),
+    outage: outage.optional(),
+    warnings: z
+      .array(z.string().max(4096))
+      .max(32)
+      .optional()
+      .describe('What people should know although nothing failed.'),
+    steps: z
+      .array(step)
+      .max(32)
+      .optional()
+      .meta({ ...mapList('name'), description: 'The steps of the latest run in order.' }),
+    conditions: conditions.optional(),
+  })
+  .describe('What was observed.');
+
+const frozenFields = Object.keys(planFields) as (keyof typeof planFields)[];
+const unchanged = frozenFields.map((field) => `self.spec.${field} == oldSelf.spec.${field}`).join(' && ');
+
+/** Says why a change of the plan is refused, and what to do; also the API server's message. */
+export const FROZEN_MESSAGE =
+  'a run has begun or succeeded: only state and suspend can be changed now; wait until it has ended, or create another PhaseMigration';
+
+/** Rules on the whole object: the API server hands the stored status to them too. */
+export const phaseMigrationRules = [
+  {
+    rule: `!has(oldSelf.status) || !has(oldSelf.status.phase) || !(oldSelf.status.phase in ['Preparing', 'Migrating', 'RollingBack', 'NeedsHuman', 'Succeeded']) || (${unchanged})`,
+    message: FROZEN_MESSAGE,
+  },
+  {
+    rule: 'self.metadata.name.size() <= 40',
+    message: 'the name must have at most 40 characters: Jobs are named after it',
+  },
+];
+
+export type PhaseMigrationSpec = z.infer<typeof phaseMigrationSpec>;
+export type PhaseMigrationStatus = z.infer<typeof phaseMigrationStatus>;
+
+/** The frozen part of a spec: what a run takes over. */
+export function planOf(spec: PhaseMigrationSpec): Plan {
+  return plan.parse(spec);
+}
