@@ -3,8 +3,8 @@ import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
-import getPort, { portNumbers } from 'get-port';
 import { ensureSystemPackages } from './offline/system-packages.ts';
+import { freePort } from './ports.ts';
 import { startService, type Service } from './service.ts';
 import { isRunning, makeThrowawayFolder } from './throwaway.ts';
 
@@ -99,12 +99,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Below the range from which the kernel picks ports for outgoing connections, so that none of those can take it. */
-function freePort(): Promise<number> {
-  const first = 20_000 + Math.floor(Math.random() * 9_000);
-  return getPort({ host, port: portNumbers(first, first + 900) });
 }
 
 async function initialise(binaries: string, folder: string, options: PostgresOptions): Promise<void> {
