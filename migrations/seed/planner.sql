@@ -11,6 +11,9 @@
 
 BEGIN;
 
+-- Compiling these statements takes longer than running them.
+SET LOCAL jit = off;
+
 CREATE TEMPORARY TABLE seed_size ON COMMIT DROP AS
 SELECT
     coalesce(nullif(current_setting('planner.assignments', true), '')::int, 1011) AS assignments,
