@@ -1,0 +1,83 @@
+import type { PhaseMigrationRun } from '../../api/resources.ts';
+import { OPERATOR_FIELD_MANAGER } from '../../api/names.ts';
+import { isAlreadyExists, type KubeClient } from '../../kube/client.ts';
+import { Deployment, Job, Role, RoleBinding, ServiceAccount, StatefulSet } from '../../kube/resource-types.ts';
+import type { KubeObject, ResourceType } from '../../kube/types.ts';
+import type { Action, WorkloadRef } from '../decide/decision.ts';
+import {
+  runnerJob,
+  runnerRole,
+  runnerRoleBinding,
+  runnerServiceAccount,
+  type RunnerImage,
+} from '../manifests/runner.ts';
+import { verificationJobManifest } from '../manifests/verification.ts';
+
+const fieldManager = OPERATOR_FIELD_MANAGER;
+
+/** Carries one action out. Repeating it is harmless. */
+export async function applyAction(
+  client: KubeClient,
+  run: PhaseMigrationRun,
+  action: Action,
+  runner: RunnerImage,
+): Promise<void> {
+  const namespace = run.metadata.namespace ?? '';
+  switch (action.kind) {
+    case 'CreateRunner':
+      await Promise.all([
+        createOnce(client, ServiceAccount, runnerServiceAccount(run)),
+        createOnce(client, Role, runnerRole(run)),
+        createOnce(client, RoleBinding, runnerRoleBinding(run)),
+      ]);
+      return createOnce(client, Job, runnerJob(run, action.epoch, runner));
+    case 'CreateVerificationJob': {
+      const verification = run.spec.plan.verification.jobs.find(({ name }) => name === action.verification);
+      if (!verification) return;
+      return createOnce(client, Job, verificationJobManifest(run, verification, action, runner));
+    }
+    case 'DeleteJob':
+      return client.delete(Job, { namespace, name: action.name }, { propagationPolicy: 'Background' });
+    case 'Scale':
+      await client.patch(
+        typeOf(action.workload),
+        { namespace, name: action.workload.name },
+        {
+          kind: 'Merge',
+          subresource: 'scale',
+          body: { spec: { replicas: action.replicas } },
+          fieldManager,
+        },
+      );
+      return;
+    case 'SetImages':
+      await client.patch(
+        typeOf(action.workload),
+        { namespace, name: action.workload.name },
+        {
+          kind: 'StrategicMerge',
+          body: {
+            spec: {
+              template: {
+                spec: { containers: Object.entries(action.images).map(([name, image]) => ({ name, image })) },
+              },
+            },
+          },
+          fieldManager,
+        },
+      );
+      return;
+  }
+}
+
+function typeOf({ kind }: WorkloadRef): ResourceType<KubeObject> {
+  return kind === 'Deployment' ? Deployment : StatefulSet;
+}
+
+async function createOnce<T extends KubeObject>(client: KubeClient, type: ResourceType<T>, object: T): Promise<void> {
+  try {
+    await client.create(type, object, { fieldManager });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}

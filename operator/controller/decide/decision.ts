@@ -1,0 +1,33 @@
+import type { Goal, PhaseMigrationRunStatus, RecordedWorkload } from '../../api/phase-migration-run.ts';
+import type { Reason } from '../../api/reasons.ts';
+
+/** A write that apply carries out. Every action is idempotent and justified by what is recorded already. */
+export type Action =
+  | { kind: 'CreateRunner'; epoch: number }
+  | { kind: 'DeleteJob'; name: string }
+  | { kind: 'Scale'; workload: WorkloadRef; replicas: number }
+  | { kind: 'SetImages'; workload: WorkloadRef; images: Record<string, string> }
+  | { kind: 'CreateVerificationJob'; verification: string; epoch: number; runnerAddress: string };
+
+export type WorkloadRef = Pick<RecordedWorkload, 'kind' | 'name'>;
+
+/** The status fields of a run that the operator writes; `runner` is the runner's. */
+export type OperatorStatus = Omit<PhaseMigrationRunStatus, 'runner'>;
+
+/** Something people should hear of that no step's outcome tells. */
+export interface Notice {
+  type: 'Normal' | 'Warning';
+  reason: Reason | 'ScaledUpDuringOutage' | 'RunnerReplaced';
+  message: string;
+}
+
+/** The next writes for a run. Written in this order: finalizer, spec, status, actions. */
+export interface RunDecision {
+  finalizer?: 'Add' | 'Remove';
+  spec?: { goal?: Goal; runnerEpoch?: number };
+  status?: OperatorStatus;
+  actions: Action[];
+  notices: Notice[];
+  /** When to look again although nothing changes, in milliseconds. */
+  lookAgainAfter?: number;
+}

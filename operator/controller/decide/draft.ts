@@ -1,0 +1,126 @@
+import type { Goal, Outcome, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
+import type { Reason } from '../../api/reasons.ts';
+import type { OperatorStep, OperatorStepName, RunnerStep, RunnerStepName, StepName } from '../../api/step.ts';
+import { isoTime } from './time.ts';
+import type { Action, Notice, OperatorStatus, RunDecision } from './decision.ts';
+import type { RunObservation } from './observation.ts';
+
+/**
+ * Collects one pass's decision about a run. Reading goes to what was observed (and so is recorded), writing to the
+ * next status: a policy can never act on something that it only means to record.
+ */
+export class Draft {
+  readonly seen: RunObservation;
+  readonly recorded: PhaseMigrationRunStatus;
+  private readonly next: OperatorStatus;
+  private readonly actions: Action[] = [];
+  private readonly notices: Notice[] = [];
+  private spec: { goal?: Goal; runnerEpoch?: number } = {};
+  private lookAgainAfter: number | undefined;
+  private finalizer: 'Add' | 'Remove' | undefined;
+
+  constructor(seen: RunObservation) {
+    this.seen = seen;
+    this.recorded = seen.run.status ?? {};
+    const { runner: _runner, ...operatorStatus } = this.recorded;
+    this.next = structuredClone(operatorStatus);
+  }
+
+  get goal(): Goal {
+    return this.seen.run.spec.goal;
+  }
+
+  get plan() {
+    return this.seen.run.spec.plan;
+  }
+
+  get runner() {
+    return this.recorded.runner;
+  }
+
+  /** A recorded step of the operator. */
+  step(name: OperatorStepName): OperatorStep | undefined {
+    return this.recorded.steps?.find((step) => step.name === name);
+  }
+
+  runnerStep(name: RunnerStepName): RunnerStep | undefined {
+    return this.runner?.steps?.find((step) => step.name === name);
+  }
+
+  startStep(name: OperatorStepName, message?: string): void {
+    if (this.step(name)) return;
+    this.putStep({ name, state: 'Running', startTime: isoTime(this.seen.now), ...(message ? { message } : {}) });
+  }
+
+  endStep(name: OperatorStepName, state: 'Succeeded' | 'Failed' | 'Skipped', message: string): void {
+    const before = this.step(name);
+    if (before && before.state !== 'Running') return;
+    const now = isoTime(this.seen.now);
+    this.putStep({ name, startTime: before?.startTime ?? now, state, message, completionTime: now });
+  }
+
+  private putStep(step: OperatorStep): void {
+    const steps = (this.next.steps ?? []).filter((other) => other.name !== step.name);
+    this.next.steps = [...steps, step];
+  }
+
+  record(fields: Partial<OperatorStatus>): void {
+    Object.assign(this.next, fields);
+  }
+
+  /** Records why the run is undone. The first failure stays: what follows from it explains nothing. */
+  fail(step: StepName, reason: Reason, message: string): void {
+    if (this.recorded.failure || this.next.failure) return;
+    this.next.failure = { step, reason, message };
+    for (const running of this.next.steps ?? []) {
+      if (running.state === 'Running') this.endStep(running.name, 'Failed', message);
+    }
+  }
+
+  end(outcome: Outcome): void {
+    this.next.outcome = outcome;
+    this.next.completionTime = isoTime(this.seen.now);
+  }
+
+  aim(goal: Goal): void {
+    if (goal !== this.goal) this.spec.goal = goal;
+  }
+
+  nextEpoch(): void {
+    this.spec.runnerEpoch = this.seen.run.spec.runnerEpoch + 1;
+  }
+
+  act(action: Action): void {
+    this.actions.push(action);
+  }
+
+  notice(notice: Notice): void {
+    this.notices.push(notice);
+  }
+
+  setFinalizer(change: 'Add' | 'Remove'): void {
+    this.finalizer = change;
+  }
+
+  /** Look again after so many milliseconds; the earliest wish wins. */
+  lookAgain(milliseconds: number): void {
+    const wish = Math.max(0, Math.ceil(milliseconds));
+    this.lookAgainAfter = Math.min(this.lookAgainAfter ?? Number.POSITIVE_INFINITY, wish);
+  }
+
+  /** The next status as it stands; for what is derived from it. */
+  get status(): OperatorStatus {
+    return this.next;
+  }
+
+  decision(): RunDecision {
+    return {
+      finalizer: this.finalizer,
+      spec: Object.keys(this.spec).length > 0 ? this.spec : undefined,
+      status: this.next,
+      actions: this.actions,
+      notices: this.notices,
+      lookAgainAfter: this.lookAgainAfter,
+    };
+  }
+}

@@ -1,0 +1,150 @@
+import type { Draft } from './draft.ts';
+import { isoTime, moment } from './time.ts';
+import {
+  answers,
+  bringBack,
+  holdDown,
+  isReady,
+  newImages,
+  notReadyYet,
+  observed,
+  setImagesWhileDown,
+} from './workloads.ts';
+import { verificationIsWaiting } from './verification-jobs.ts';
+
+/** The way to success, one recorded stage after the other. */
+export function goForward(draft: Draft): 'Stop' | undefined {
+  if (draft.recorded.failure) return undefined;
+  if (draft.goal === 'Prepared') prepareAndScaleDown(draft);
+  else if (draft.goal === 'Migrated') {
+    if (draft.runner?.reachedGoal === 'Migrated') comeBack(draft);
+    else migrate(draft);
+  } else if (draft.goal === 'Finished') draft.end('Succeeded');
+  return undefined;
+}
+
+function prepareAndScaleDown(draft: Draft): void {
+  if (draft.runner?.reachedGoal === undefined) return;
+  if (draft.step('ScaleDown')) {
+    scaleDown(draft);
+    return;
+  }
+  if (draft.runner.alreadyAtTarget) {
+    draft.aim('Finished');
+    draft.end('Succeeded');
+    return;
+  }
+  if (draft.seen.migration?.spec.suspend) return;
+  if (!verificationIsWaiting(draft)) return;
+  beginOutage(draft);
+}
+
+/** Writes ahead what every workload was; nothing is scaled before this is recorded. */
+function beginOutage(draft: Draft): void {
+  const workloads = draft.plan.workloads.flatMap(({ kind, name }) => {
+    const found = observed(draft, { kind, name })?.found;
+    if (!found) return [];
+    const { uid, replicas, selector, images } = found;
+    return [{ kind, name, uid, replicas, selector, images }];
+  });
+  draft.record({ workloads, outage: { startTime: isoTime(draft.seen.now) } });
+  draft.startStep(
+    'ScaleDown',
+    workloads.map(({ kind, name, replicas }) => `${kind} ${name}: ${replicas} replicas`).join(', '),
+  );
+}
+
+function scaleDown(draft: Draft): void {
+  if (!holdDown(draft, false)) return;
+  draft.aim('Migrated');
+  endScaleDown(draft);
+}
+
+function endScaleDown(draft: Draft): void {
+  const pods = draft.seen.workloads.reduce((sum, { pods }) => sum + pods.filter(({ ended }) => !ended).length, 0);
+  draft.endStep('ScaleDown', 'Succeeded', `Every pod was told to stop; ${pods} still ending.`);
+}
+
+function migrate(draft: Draft): void {
+  endScaleDown(draft);
+  holdDown(draft, true);
+  setImagesWhileDown(draft, (recorded) => newImages(draft, recorded));
+}
+
+function comeBack(draft: Draft): void {
+  const scaleUp = draft.step('ScaleUp');
+  if (!scaleUp) {
+    draft.startStep('ScaleUp');
+    return;
+  }
+  recordEndOfOutage(draft);
+  if (scaleUp.state === 'Running') {
+    bringBack(draft, (recorded) => newImages(draft, recorded));
+    if (!allReady(draft)) return;
+    draft.endStep('ScaleUp', 'Succeeded', 'Every replica is ready.');
+  }
+  smokeTest(draft);
+}
+
+/** The outage is over for clients when every workload has a pod that answers. */
+export function recordEndOfOutage(draft: Draft): void {
+  const { outage, workloads = [] } = draft.recorded;
+  const start = moment(outage?.startTime);
+  if (start === undefined || outage?.endTime !== undefined) return;
+  const back = workloads.every((recorded) => {
+    const workload = observed(draft, recorded);
+    return !workload?.found || answers(workload, recorded);
+  });
+  if (!back) return;
+  draft.record({
+    outage: { ...outage, endTime: isoTime(draft.seen.now), milliseconds: Math.max(0, draft.seen.now - start) },
+  });
+}
+
+/** Every recorded workload is ready; one that somebody deleted meanwhile cannot be waited for. */
+export function allReady(draft: Draft): boolean {
+  return (draft.recorded.workloads ?? []).every((recorded) => {
+    const workload = observed(draft, recorded);
+    return workload?.found !== undefined && isReady(workload, recorded);
+  });
+}
+
+const SMOKE_TEST_INTERVAL = 250;
+
+function smokeTest(draft: Draft): void {
+  const tests = draft.seen.run.spec.direction === 'Up' ? draft.plan.smokeTests : [];
+  const step = draft.step('SmokeTest');
+  if (tests.length === 0) {
+    draft.endStep('SmokeTest', 'Skipped', 'No smoke tests to ask.');
+    succeed(draft);
+    return;
+  }
+  if (!step) {
+    draft.startStep('SmokeTest');
+    return;
+  }
+  const elapsed = draft.seen.now - (moment(step.startTime) ?? draft.seen.now);
+  const open = tests.filter(({ name }) => !draft.seen.smokeTests.find((seen) => seen.name === name)?.passed);
+  if (open.length === 0) {
+    draft.endStep('SmokeTest', 'Succeeded', `${tests.length} of ${tests.length} passed.`);
+    succeed(draft);
+    return;
+  }
+  const late = open.find(({ timeoutSeconds }) => elapsed >= timeoutSeconds * 1000);
+  if (!late) {
+    draft.lookAgain(SMOKE_TEST_INTERVAL);
+    return;
+  }
+  const answer = draft.seen.smokeTests.find(({ name }) => name === late.name)?.answer ?? 'no answer';
+  const notReady = notReadyYet(draft);
+  draft.fail(
+    'SmokeTest',
+    'SmokeTestFailed',
+    `Smoke test "${late.name}" did not pass within ${late.timeoutSeconds} s: ${answer}${notReady ? `; ${notReady}` : ''}`,
+  );
+}
+
+function succeed(draft: Draft): void {
+  draft.aim('Finished');
+  draft.end('Succeeded');
+}

@@ -1,0 +1,73 @@
+import type { Draft } from './draft.ts';
+import type { JobObservation } from './observation.ts';
+
+/** So many starts of the runner are tried in one run before a person is asked. */
+export const RUNNER_START_LIMIT = 12;
+
+/**
+ * Keeps exactly one start of the runner at work: its Job is created, a dead one is followed by one with the next
+ * epoch, and Jobs of older epochs are deleted. Each Job is tried once (backoffLimit 0), because whether and when to try
+ * again is decided here, within an outage at once.
+ */
+export function keepRunnerAlive(draft: Draft): 'Stop' | undefined {
+  const epoch = draft.seen.run.spec.runnerEpoch;
+  for (const job of draft.seen.runnerJobs) {
+    if (job.epoch < epoch && !job.deleting) draft.act({ kind: 'DeleteJob', name: job.name });
+  }
+  const current = draft.seen.runnerJobs.find((job) => job.epoch === epoch);
+  recordPodProblem(draft, current);
+  if (!current) {
+    // A Job that has reported and is gone was deleted by somebody: its pod may still be ending, so it gets a successor.
+    if (draft.runner?.epoch === epoch) return startSuccessor(draft, undefined);
+    draft.act({ kind: 'CreateRunner', epoch });
+    return undefined;
+  }
+  return hasDied(current) ? startSuccessor(draft, current) : undefined;
+}
+
+function hasDied(job: JobObservation): boolean {
+  return job.finished !== undefined || job.deleting || job.pod?.failed === true || job.pod?.succeeded === true;
+}
+
+function startSuccessor(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefined {
+  const epoch = draft.seen.run.spec.runnerEpoch;
+  if (epoch >= RUNNER_START_LIMIT) return giveUp(draft, dead);
+  // The first successor starts at once: an outage may be going on. Later ones wait, doubling, up to half a minute.
+  const delay = epoch === 1 ? 0 : Math.min(30_000, 500 * 2 ** (epoch - 1));
+  const earliest = (dead?.finishedAt ?? 0) + delay;
+  if (draft.seen.now < earliest) {
+    draft.lookAgain(earliest - draft.seen.now);
+    return undefined;
+  }
+  draft.nextEpoch();
+  draft.notice({
+    type: 'Warning',
+    reason: 'RunnerReplaced',
+    message: `The runner (start ${epoch}) ended before its work was done${lastWords(dead)}; start ${epoch + 1} goes on from what the database says.`,
+  });
+  return undefined;
+}
+
+function lastWords(job: JobObservation | undefined): string {
+  const pod = job?.pod;
+  if (!pod) return '';
+  const code = pod.exitCode === undefined ? '' : ` with exit code ${pod.exitCode}`;
+  return `${code}${pod.lastLines ? `: ${pod.lastLines.trim().split('\n').at(-1)?.slice(0, 300)}` : ''}`;
+}
+
+function giveUp(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefined {
+  const message = `The runner was started ${RUNNER_START_LIMIT} times and ended each time before its work was done${lastWords(dead)}. See the logs of its last pod.`;
+  if (draft.recorded.outcome) return undefined;
+  if (draft.recorded.failure && draft.goal === 'RolledBack') {
+    draft.end('NeedsHuman');
+    return 'Stop';
+  }
+  draft.fail(draft.recorded.currentStep ?? 'Preflight', 'RunnerFailed', message);
+  return undefined;
+}
+
+function recordPodProblem(draft: Draft, job: JobObservation | undefined): void {
+  const problem = job?.pod?.problem;
+  const waiting = problem !== undefined && !job?.pod?.running;
+  draft.record({ runnerPodMessage: waiting ? `${problem.reason}: ${problem.message}`.slice(0, 4000) : undefined });
+}

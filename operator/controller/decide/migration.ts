@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import { FINALIZER, GROUP, API_VERSION, RETRY_ANNOTATION } from '../../api/names.ts';
+import { planOf, type PhaseMigrationStatus } from '../../api/phase-migration.ts';
+import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
+import { nextConditions, type ConditionWishes } from './conditions.ts';
+import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
+
+export interface MigrationObservation {
+  now: number;
+  migration: PhaseMigration;
+  /** Its runs, in any order. */
+  runs: PhaseMigrationRun[];
+}
+
+/** The next writes for a PhaseMigration, in this order: finalizer, status, run. */
+export interface MigrationDecision {
+  finalizer?: 'Add' | 'Remove';
+  status?: PhaseMigrationStatus;
+  createRun?: PhaseMigrationRun;
+}
+
+/** Hash of what a run answers: the plan, the wanted state and the retry request. */
+export function requestHash(migration: PhaseMigration): string {
+  const { spec, metadata } = migration;
+  const request = [planOf(spec), spec.state, metadata.annotations?.[RETRY_ANNOTATION] ?? ''];
+  return createHash('sha256').update(canonicalJson(request)).digest('hex').slice(0, 32);
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return `{${entries
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`)
+    .join(',')}}`;
+}
+
+/** Decides which run there should be and sums the latest one up. Pure. */
+export function decideMigration(seen: MigrationObservation): MigrationDecision {
+  const { migration } = seen;
+  const runs = seen.runs.toSorted((one, other) => one.spec.attempt - other.spec.attempt);
+  const latest = runs.at(-1);
+  const held = migration.metadata.finalizers?.includes(FINALIZER) ?? false;
+  if (migration.metadata.deletionTimestamp) return letGo(seen, runs, held);
+  if (!held) return { finalizer: 'Add' };
+  const hash = requestHash(migration);
+  const ended = latest === undefined || settledRun(latest);
+  if (latest && (!ended || latest.spec.requestHash === hash || latest.status?.outcome === 'NeedsHuman')) {
+    return { status: summary(seen, latest) };
+  }
+  if (migration.spec.state === 'RolledBack' && !isMigrated(runs))
+    return { status: restingStatus(seen, latest, nothingToRollBack) };
+  if (migration.spec.suspend) return { status: restingStatus(seen, latest, suspended) };
+  return beginRun(seen, latest, hash);
+}
+
+/** A deleted PhaseMigration goes when every run has brought its work to an end; one that needs a person keeps it. */
+function letGo(seen: MigrationObservation, runs: PhaseMigrationRun[], held: boolean): MigrationDecision {
+  const latest = runs.at(-1);
+  const settled = runs.every((run) => settledRun(run) && run.status?.outcome !== 'NeedsHuman');
+  return { finalizer: held && settled ? 'Remove' : undefined, status: latest && summary(seen, latest) };
+}
+
+/** A new run may begin when the one before has its outcome and has cleaned up. */
+function settledRun(run: PhaseMigrationRun): boolean {
+  return run.status?.outcome !== undefined && !run.metadata.finalizers?.length;
+}
+
+/** The last run that succeeded went up. */
+function isMigrated(runs: PhaseMigrationRun[]): boolean {
+  return runs.findLast(({ status }) => status?.outcome === 'Succeeded')?.spec.direction === 'Up';
+}
+
+/** The phase is written before the run is made: from then on the API server refuses changes of the plan. */
+function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefined, hash: string): MigrationDecision {
+  const run = newRun(seen.migration, (latest?.spec.attempt ?? 0) + 1, hash);
+  const words: StateWords = stateWords(run.spec, {});
+  const status: PhaseMigrationStatus = {
+    ...base(seen, words, progressing(words)),
+    runName: run.metadata.name,
+    observedRetry: seen.migration.metadata.annotations?.[RETRY_ANNOTATION],
+  };
+  const frozen = seen.migration.status?.phase === 'Preparing' && seen.migration.status.runName === run.metadata.name;
+  return frozen ? { createRun: run } : { status };
+}
+
+function newRun(migration: PhaseMigration, attempt: number, hash: string): PhaseMigrationRun {
+  const { name, namespace, uid = '' } = migration.metadata;
+  const up = migration.spec.state === 'Migrated';
+  const plan = planOf(migration.spec);
+  const { from, to } = plan.migrations;
+  return {
+    apiVersion: API_VERSION,
+    kind: 'PhaseMigrationRun',
+    metadata: {
+      name: `${name}-${attempt}`,
+      namespace,
+      labels: { [`${GROUP}/migration`]: name },
+      finalizers: [FINALIZER],
+      ownerReferences: [
+        { apiVersion: API_VERSION, kind: 'PhaseMigration', name, uid, controller: true, blockOwnerDeletion: true },
+      ],
+    },
+    spec: {
+      phaseMigrationRef: { name, uid },
+      attempt,
+      direction: up ? 'Up' : 'Down',
+      requestHash: hash,
+      plan,
+      startRevision: up ? from : to,
+      targetRevision: up ? to : from,
+      goal: 'Prepared',
+      runnerEpoch: 1,
+    },
+  };
+}
+
+const nothingToRollBack: StateWords = {
+  phase: 'RolledBack',
+  reason: 'NothingToRollBack',
+  message: 'spec.state is RolledBack and this migration is not applied: there is nothing to undo.',
+};
+const suspended: StateWords = {
+  phase: 'Pending',
+  reason: 'Suspended',
+  message: 'spec.suspend is true: nothing is begun until it is set to false.',
+};
+
+function restingStatus(
+  seen: MigrationObservation,
+  latest: PhaseMigrationRun | undefined,
+  words: StateWords,
+): PhaseMigrationStatus {
+  const { reason, message } = words;
+  const done = words === nothingToRollBack ? 'True' : 'False';
+  const wishes: ConditionWishes = {
+    Ready: { status: done, reason, message },
+    Succeeded: { status: done === 'True' ? 'True' : 'Unknown', reason, message },
+  };
+  return { ...(latest ? summary(seen, latest) : {}), ...base(seen, words, wishes) };
+}
+
+function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigrationStatus {
+  const status = run.status ?? {};
+  const words = migrationWords(seen, run);
+  const steps = allSteps(status).map(({ evidence: _evidence, ...step }) => step);
+  return {
+    ...base(seen, words, wishesFor(words, run)),
+    runName: run.metadata.name,
+    observedRetry:
+      seen.migration.status?.runName === run.metadata.name ? seen.migration.status.observedRetry : undefined,
+    currentStep: currentStep(status),
+    revision: status.runner?.revision ?? seen.migration.status?.revision,
+    outage: status.outage,
+    warnings: status.runner?.warnings,
+    steps,
+  };
+}
+
+/** A failed way down leaves the database migrated: for the PhaseMigration that is a failure, not `RolledBack`. */
+function migrationWords(seen: MigrationObservation, run: PhaseMigrationRun): StateWords {
+  const words = stateWords(run.spec, run.status ?? {});
+  if (run.spec.direction === 'Down' && run.status?.outcome === 'RolledBack') return { ...words, phase: 'Failed' };
+  const waitsSuspended =
+    seen.migration.spec.suspend && words.phase === 'Preparing' && run.status?.runner?.reachedGoal === 'Prepared';
+  if (waitsSuspended)
+    return {
+      ...words,
+      reason: 'Suspended',
+      message: 'Everything is prepared; spec.suspend is true, so the outage is not begun.',
+    };
+  return words;
+}
+
+function progressing({ reason, message }: StateWords): ConditionWishes {
+  const wish = { reason, message };
+  return {
+    Ready: { status: 'False', ...wish },
+    Succeeded: { status: 'Unknown', ...wish },
+    Reconciling: { status: 'True', ...wish },
+  };
+}
+
+function wishesFor(words: StateWords, run: PhaseMigrationRun): ConditionWishes {
+  const { reason, message } = words;
+  const outcome = run.status?.outcome;
+  if (!outcome) return progressing(words);
+  if (outcome === 'Succeeded') {
+    return { Ready: { status: 'True', reason, message }, Succeeded: { status: 'True', reason, message } };
+  }
+  return {
+    Ready: { status: 'False', reason, message },
+    Succeeded: { status: 'False', reason, message },
+    Stalled: { status: 'True', reason, message },
+  };
+}
+
+function base(seen: MigrationObservation, words: StateWords, wishes: ConditionWishes): PhaseMigrationStatus {
+  const { metadata, status } = seen.migration;
+  return {
+    observedGeneration: metadata.generation ?? 0,
+    phase: words.phase,
+    conditions: nextConditions(status?.conditions, wishes, metadata.generation, seen.now),
+  };
+}

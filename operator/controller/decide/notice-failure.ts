@@ -1,0 +1,144 @@
+import type { Reason } from '../../api/reasons.ts';
+import type { RunnerStep, RunnerStepName, StepName } from '../../api/step.ts';
+import type { Draft } from './draft.ts';
+import { moment } from './time.ts';
+import { hopelessPod, notReadyYet, title } from './workloads.ts';
+
+const FORWARD_STEPS: RunnerStepName[] = [
+  'Preflight',
+  'Backup',
+  'Fence',
+  'RestorePoint',
+  'Snapshot',
+  'Migrate',
+  'Verify',
+  'Unfence',
+];
+
+type FailureRule = (draft: Draft) => { step: StepName; reason: Reason; message: string } | undefined;
+
+/** Why a run must be undone. The first that holds is recorded; nothing is undone before it is. */
+const RULES: FailureRule[] = [failedRunnerStep, deleted, missingWorkload, notPreparedInTime, outageTooLong, neverReady];
+
+/** Records the first failure. Stops the pass, so that undoing begins from a recorded failure. */
+export function noticeFailure(draft: Draft): 'Stop' | undefined {
+  if (draft.recorded.failure) return undefined;
+  for (const rule of RULES) {
+    const failure = rule(draft);
+    if (!failure) continue;
+    draft.fail(failure.step, failure.reason, failure.message);
+    return 'Stop';
+  }
+  return undefined;
+}
+
+function failedRunnerStep(draft: Draft) {
+  const failed = FORWARD_STEPS.map((name) => draft.runnerStep(name)).find(
+    (step): step is RunnerStep => step?.state === 'Failed',
+  );
+  if (!failed) return undefined;
+  const reason = (failed.reason ?? 'RunnerFailed') as Reason;
+  return { step: failed.name, reason, message: failed.message ?? `Step ${failed.name} failed.` };
+}
+
+/** Deletion undoes what is not finished; a migration that is verified already is brought to its end. */
+function deleted(draft: Draft) {
+  const { run, migration } = draft.seen;
+  const going = run.metadata.deletionTimestamp ?? migration?.metadata.deletionTimestamp;
+  const verified = draft.runner?.reachedGoal === 'Migrated' || draft.goal === 'Finished';
+  if ((migration && !going) || verified) return undefined;
+  const what = run.metadata.deletionTimestamp
+    ? `PhaseMigrationRun ${run.metadata.name}`
+    : `PhaseMigration ${run.spec.phaseMigrationRef.name}`;
+  return {
+    step: currentStep(draft),
+    reason: 'Deleted' as const,
+    message: `${what} was deleted while the run went on.`,
+  };
+}
+
+/** Before the outage only: later a missing workload is the bring-back's affair. */
+function missingWorkload(draft: Draft) {
+  if (draft.step('ScaleDown')) return undefined;
+  const { namespace } = draft.seen.run.metadata;
+  for (const planned of draft.plan.workloads) {
+    const found = draft.seen.workloads.find(({ kind, name }) => kind === planned.kind && name === planned.name)?.found;
+    if (!found) {
+      const message = `${title(planned)} does not exist in namespace ${namespace}. Correct spec.workloads, or create it and request a retry.`;
+      return { step: 'Preflight' as const, reason: 'WorkloadNotFound' as const, message };
+    }
+    const missing = Object.keys(planned.images ?? {}).find((container) => !(container in found.images));
+    if (missing !== undefined) {
+      const message = `${title(planned)} has no container ${JSON.stringify(missing)}; it has ${Object.keys(found.images).join(', ')}. Correct spec.workloads[].images.`;
+      return { step: 'Preflight' as const, reason: 'ContainerNotFound' as const, message };
+    }
+  }
+  return undefined;
+}
+
+function notPreparedInTime(draft: Draft) {
+  const prepared = draft.runner?.reachedGoal !== undefined;
+  if (draft.goal !== 'Prepared' || prepared || draft.step('ScaleDown')) return undefined;
+  const seconds = draft.plan.preparationDeadlineSeconds;
+  const left = (moment(draft.seen.run.metadata.creationTimestamp) ?? draft.seen.now) + seconds * 1000 - draft.seen.now;
+  if (left > 0) {
+    draft.lookAgain(left);
+    return undefined;
+  }
+  const waiting = draft.recorded.runnerPodMessage ?? draft.runner?.waitingFor ?? draft.runnerStep('Preflight')?.message;
+  const message = `The run was not ready for its outage after ${seconds} s${waiting ? `; it waits for: ${waiting}` : ''}. Nothing was touched.`;
+  return { step: currentStep(draft), reason: 'PreparationDeadlineExceeded' as const, message };
+}
+
+/** From the first scale-down until the first answer of the application. */
+function outageTooLong(draft: Draft) {
+  const start = moment(draft.recorded.outage?.startTime);
+  if (start === undefined || draft.recorded.outage?.endTime !== undefined) return undefined;
+  const seconds = draft.plan.outageDeadlineSeconds;
+  const left = start + seconds * 1000 - draft.seen.now;
+  if (left > 0) {
+    draft.lookAgain(left);
+    return undefined;
+  }
+  if (draft.step('ScaleUp')) {
+    return {
+      step: 'ScaleUp' as const,
+      reason: 'ScaleUpFailed' as const,
+      message: `The outage lasted longer than ${seconds} s: ${notReadyYet(draft)}.`,
+    };
+  }
+  const step = currentStep(draft);
+  const waiting = draft.runner?.waitingFor ? ` (${draft.runner.waitingFor})` : '';
+  return {
+    step,
+    reason: 'OutageDeadlineExceeded' as const,
+    message: `The outage lasted longer than spec.outageDeadlineSeconds (${seconds} s) and was in step ${step}${waiting}.`,
+  };
+}
+
+function neverReady(draft: Draft) {
+  if (draft.step('ScaleUp')?.state !== 'Running') return undefined;
+  const problem = hopelessPod(draft);
+  if (problem)
+    return {
+      step: 'ScaleUp' as const,
+      reason: 'ScaleUpFailed' as const,
+      message: `The new version does not start: ${problem}`,
+    };
+  // All pods may have answered once (the outage is over) and then fail: without a deadline such a run never ended.
+  const left =
+    (moment(draft.step('ScaleUp')?.startTime) ?? 0) + draft.plan.outageDeadlineSeconds * 1000 - draft.seen.now;
+  if (left > 0) draft.lookAgain(left);
+  return left > 0
+    ? undefined
+    : {
+        step: 'ScaleUp' as const,
+        reason: 'ScaleUpFailed' as const,
+        message: `Not ready after ${draft.plan.outageDeadlineSeconds} s: ${notReadyYet(draft)}.`,
+      };
+}
+
+/** The step to blame when no step said that it failed. */
+export function currentStep(draft: Draft): StepName {
+  return draft.recorded.currentStep ?? 'Preflight';
+}

@@ -1,0 +1,81 @@
+import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
+
+/** What gather saw at one moment; everything decide knows. Times are milliseconds since the epoch. */
+export interface RunObservation {
+  now: number;
+  run: PhaseMigrationRun;
+  /** Absent when the PhaseMigration is gone. */
+  migration?: PhaseMigration;
+  workloads: WorkloadObservation[];
+  runnerJobs: JobObservation[];
+  verificationJobs: JobObservation[];
+  /** Answers to the smoke tests; empty outside the SmokeTest step. */
+  smokeTests: SmokeTestObservation[];
+}
+
+export interface WorkloadObservation {
+  kind: 'Deployment' | 'StatefulSet';
+  name: string;
+  /** Absent when the workload does not exist. */
+  found?: {
+    uid: string;
+    /** spec.replicas */
+    replicas: number;
+    /** The controller has seen the current spec. */
+    upToDate: boolean;
+    updatedReplicas: number;
+    readyReplicas: number;
+    selector: string;
+    images: Record<string, string>;
+  };
+  pods: PodObservation[];
+}
+
+export interface PodObservation {
+  name: string;
+  /** A deletion timestamp is set: the kubelet was told to stop it. */
+  terminating: boolean;
+  /** Phase Succeeded or Failed: no container runs any more. */
+  ended: boolean;
+  ready: boolean;
+  /** The kubelet's own sentence on why a container does not run. */
+  problem?: PodProblem;
+}
+
+export interface PodProblem {
+  reason: string;
+  message: string;
+  restarts: number;
+}
+
+export interface JobObservation {
+  name: string;
+  /** The runner's epoch that the Job belongs to. */
+  epoch: number;
+  /** For verification Jobs: the verification's name. */
+  verification?: string;
+  deleting: boolean;
+  finished?: 'Complete' | 'Failed';
+  finishedAt?: number;
+  pod?: JobPodObservation;
+}
+
+export interface JobPodObservation extends PodObservation {
+  address?: string;
+  failed: boolean;
+  succeeded: boolean;
+  /** Init containers have begun: the pod is scheduled and its first images are there. */
+  started: boolean;
+  /** The main container has begun. */
+  running: boolean;
+  exitCode?: number;
+  /** Its last lines (termination message). */
+  lastLines?: string;
+}
+
+export interface SmokeTestObservation {
+  name: string;
+  passed: boolean;
+  /** What was answered, for people. */
+  answer: string;
+}

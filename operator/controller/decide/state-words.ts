@@ -1,0 +1,160 @@
+import type { PhaseMigrationRunSpec, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
+import type { Phase } from '../../api/phase-migration.ts';
+import type { Reason } from '../../api/reasons.ts';
+import type { Step, StepName } from '../../api/step.ts';
+import { STEP_ORDER } from '../../api/step.ts';
+
+/** A run's state in people's words: the same sentence goes into its condition, its PhaseMigration's and the event. */
+export interface StateWords {
+  phase: Phase;
+  reason: Reason;
+  message: string;
+}
+
+/** All steps of a run, the operator's and the runner's, in the order in which people read them. */
+export function allSteps(status: PhaseMigrationRunStatus | undefined): Step[] {
+  const steps: Step[] = [...(status?.steps ?? []), ...(status?.runner?.steps ?? [])];
+  return steps.sort((one, other) => STEP_ORDER.indexOf(one.name) - STEP_ORDER.indexOf(other.name));
+}
+
+/** The step under way, or the last one that began. */
+export function currentStep(status: PhaseMigrationRunStatus | undefined): StepName | undefined {
+  const steps = allSteps(status);
+  return (steps.findLast(({ state }) => state === 'Running') ?? steps.at(-1))?.name;
+}
+
+/** What a run's state is called and what is said of it. */
+export function stateWords(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): StateWords {
+  return status.outcome ? wordsOfEnd(spec, status) : wordsUnderWay(spec, status);
+}
+
+function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): StateWords {
+  const { failure, runner } = status;
+  const step = currentStep(status);
+  const way = `${spec.startRevision} → ${spec.targetRevision}`;
+  if (failure)
+    return {
+      phase: 'RollingBack',
+      reason: 'RollingBack',
+      message: `${failure.message} It is being undone${step ? ` (step ${step})` : ''}.`,
+    };
+  if (status.steps?.some(({ name }) => name === 'ScaleDown')) {
+    return { phase: 'Migrating', reason: 'Migrating', message: `Migrating ${way}: step ${step}.${waiting(status)}` };
+  }
+  if (status.runnerPodMessage) {
+    return {
+      phase: 'Preparing',
+      reason: 'RunnerNotStarted',
+      message: `The runner’s pod has not started: ${status.runnerPodMessage}`,
+    };
+  }
+  if (runner?.waitingFor) {
+    const preflight = runner.steps?.find(({ name }) => name === 'Preflight');
+    return { phase: 'Preparing', reason: (preflight?.reason ?? 'Preparing') as Reason, message: runner.waitingFor };
+  }
+  return {
+    phase: 'Preparing',
+    reason: 'Preparing',
+    message: `Preparing ${way}: ${step ? `step ${step}` : 'starting the runner'}. Users notice nothing.`,
+  };
+}
+
+function waiting(status: PhaseMigrationRunStatus): string {
+  return status.runner?.waitingFor ? ` ${status.runner.waitingFor}` : '';
+}
+
+function wordsOfEnd(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): StateWords {
+  const { outcome, failure, outage, runner } = status;
+  const down =
+    outage?.milliseconds === undefined
+      ? ''
+      : ` The application was down for ${(outage.milliseconds / 1000).toFixed(1)} s.`;
+  switch (outcome) {
+    case 'Succeeded':
+      if (runner?.alreadyAtTarget) {
+        return {
+          phase: succeededPhase(spec),
+          reason: 'AlreadyAtTarget',
+          message: `The database is at ${spec.targetRevision} already; nothing was done.`,
+        };
+      }
+      return spec.direction === 'Up'
+        ? {
+            phase: 'Succeeded',
+            reason: 'Succeeded',
+            message: `Migrated ${spec.startRevision} → ${spec.targetRevision}.${down}`,
+          }
+        : {
+            phase: 'RolledBack',
+            reason: 'RolledBackAsRequested',
+            message: `Rolled back ${spec.startRevision} → ${spec.targetRevision} as requested.${down}`,
+          };
+    case 'RolledBack':
+      return {
+        phase: 'RolledBack',
+        reason: 'RolledBack',
+        message: `${sentence(failure?.message)} Everything was undone: the database is at ${spec.startRevision}, the application is as before.${down}`,
+      };
+    case 'NeedsHuman':
+      return { phase: 'NeedsHuman', reason: needsHumanReason(status), message: needsHumanMessage(status) };
+    case 'Failed':
+    case undefined:
+      return {
+        phase: 'Failed',
+        reason: (failure?.reason ?? 'NothingChanged') as Reason,
+        message: `${sentence(failure?.message)} Nothing was changed.${down}`,
+      };
+  }
+}
+
+function succeededPhase(spec: PhaseMigrationRunSpec): Phase {
+  return spec.direction === 'Up' ? 'Succeeded' : 'RolledBack';
+}
+
+function failedWayBack(status: PhaseMigrationRunStatus): Step | undefined {
+  return allSteps(status).find(
+    ({ name, state }) => state === 'Failed' && (name.startsWith('Rollback') || name === 'VerifyRollback'),
+  );
+}
+
+function needsHumanReason(status: PhaseMigrationRunStatus): Reason {
+  const name = failedWayBack(status)?.name;
+  if (name === 'VerifyRollback') return 'RollbackVerificationFailed';
+  return name === 'RollbackScaleUp' ? 'ScaleUpFailed' : 'RollbackFailed';
+}
+
+/** Says what is known, what is kept in place and the commands that bring the application back by hand. */
+function needsHumanMessage(status: PhaseMigrationRunStatus): string {
+  const failed = failedWayBack(status);
+  const first = sentence(status.failure?.message);
+  if (failed?.name === 'RollbackScaleUp') {
+    return `${first} The database was undone, but the old version did not come back: ${sentence(failed.message)} The fence is lifted; mend the workload.`;
+  }
+  const why = sentence(failed?.message ?? 'the runner ended again and again.');
+  const sources = whatToRestoreFrom(status.runner).join(', ') || 'there is no restore point';
+  return `${first} Undoing it failed too: ${why} The application stays down and the fence up, so that nothing gets worse; ${sources}. When the database is right again: ${commandsToComeBack(status).join('; ')}.`;
+}
+
+function whatToRestoreFrom(runner: PhaseMigrationRunStatus['runner']): string[] {
+  const { backup, restorePoint } = runner ?? {};
+  const kept = restorePoint && restorePoint.state !== 'PutBack' && restorePoint.state !== 'Dropped';
+  const clone = kept && restorePoint.database ? [`the restore point is database ${restorePoint.database}`] : [];
+  const archive = kept && restorePoint.archive ? [`the restore point is archive ${restorePoint.archive}`] : [];
+  return [...clone, ...archive, ...(backup ? [`the backup is ${backup.archive} (SHA-256 ${backup.sha256})`] : [])];
+}
+
+function commandsToComeBack(status: PhaseMigrationRunStatus): string[] {
+  const { fence } = status.runner ?? {};
+  const roles = (fence?.roles ?? []).map((role) => `ALTER ROLE "${role}" LOGIN`);
+  const limit =
+    fence?.connectionLimit === undefined ? [] : [`ALTER DATABASE … CONNECTION LIMIT ${fence.connectionLimit}`];
+  const scale = (status.workloads ?? []).map(
+    ({ kind, name, replicas }) => `kubectl scale ${kind.toLowerCase()}/${name} --replicas=${replicas}`,
+  );
+  return [...roles, ...limit, ...scale];
+}
+
+function sentence(text: string | undefined): string {
+  if (!text) return '';
+  return /[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
+}

@@ -1,0 +1,89 @@
+import type { RunnerStep, RunnerStepName } from '../../api/step.ts';
+import type { Draft } from './draft.ts';
+import { allReady, recordEndOfOutage } from './forward.ts';
+import { moment } from './time.ts';
+import { bringBack, holdDown, hopelessPod, setImagesWhileDown } from './workloads.ts';
+
+/** A recorded failure is undone: the database by the runner, then the workloads, exactly as they were recorded. */
+export function undo(draft: Draft): 'Stop' | undefined {
+  if (!draft.recorded.failure) return undefined;
+  if (!draft.step('ScaleDown')) {
+    draft.aim('Finished');
+    draft.end('Failed');
+  } else if (draft.goal === 'Prepared') bringOldBack(draft);
+  else if (draft.goal === 'Migrated') takeDownAgain(draft);
+  else if (draft.goal === 'RolledBack') rollBack(draft);
+  // Finished without an outcome: a crash between two writes of one decision.
+  else draft.end(outcome(draft));
+  return 'Stop';
+}
+
+/** If the application may be running on the new schema, it is taken down before anything is undone. */
+function takeDownAgain(draft: Draft): void {
+  if (!draft.step('ScaleUp')) {
+    holdDown(draft, true);
+    draft.aim('RolledBack');
+    return;
+  }
+  const scaleDown = draft.step('RollbackScaleDown');
+  if (!scaleDown) {
+    draft.startStep('RollbackScaleDown');
+    return;
+  }
+  if (!holdDown(draft, false)) return;
+  draft.aim('RolledBack');
+  draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
+}
+
+const ROLLBACK_STEPS: RunnerStepName[] = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'];
+
+function rollBack(draft: Draft): void {
+  const failed = failedRollbackStep(draft);
+  if (failed) {
+    // The fence stays up and the application down: what is in the database is not known to be right.
+    holdDown(draft, true);
+    draft.end('NeedsHuman');
+    return;
+  }
+  if (draft.runner?.reachedGoal === 'RolledBack') {
+    bringOldBack(draft);
+    return;
+  }
+  if (draft.step('RollbackScaleDown')) draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
+  holdDown(draft, true);
+  setImagesWhileDown(draft, (recorded) => recorded.images);
+}
+
+export function failedRollbackStep(draft: Draft): RunnerStep | undefined {
+  return ROLLBACK_STEPS.map((name) => draft.runnerStep(name)).find((step) => step?.state === 'Failed');
+}
+
+function bringOldBack(draft: Draft): void {
+  const scaleUp = draft.step('RollbackScaleUp');
+  if (!scaleUp) {
+    draft.startStep('RollbackScaleUp');
+    return;
+  }
+  recordEndOfOutage(draft);
+  bringBack(draft, (recorded) => recorded.images);
+  if (allReady(draft)) {
+    draft.endStep('RollbackScaleUp', 'Succeeded', 'Every replica is ready, as before.');
+    draft.aim('Finished');
+    draft.end(outcome(draft));
+    return;
+  }
+  const left = (moment(scaleUp.startTime) ?? draft.seen.now) + draft.plan.outageDeadlineSeconds * 1000 - draft.seen.now;
+  if (left > 0 && !(hopelessPod(draft) && left < (draft.plan.outageDeadlineSeconds - 30) * 1000)) {
+    draft.lookAgain(Math.min(left, 30_000));
+    return;
+  }
+  draft.endStep('RollbackScaleUp', 'Failed', hopelessPod(draft) ?? 'The old version did not become ready in time.');
+  draft.end('NeedsHuman');
+}
+
+/** Failed: nothing was committed. RolledBack: the migration had been carried out, at least in its transaction. */
+function outcome(draft: Draft): 'Failed' | 'RolledBack' {
+  const undone = draft.runnerStep('Rollback')?.state === 'Succeeded';
+  const carriedOut = draft.runnerStep('Migrate')?.state === 'Succeeded';
+  return undone || carriedOut ? 'RolledBack' : 'Failed';
+}

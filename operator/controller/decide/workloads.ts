@@ -1,0 +1,126 @@
+import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
+import type { Draft } from './draft.ts';
+import type { PodObservation, WorkloadObservation } from './observation.ts';
+
+/** What people call a workload: `Deployment planner-backend`. */
+export function title(workload: { kind: string; name: string }): string {
+  return `${workload.kind} ${workload.name}`;
+}
+
+/**
+ * A workload is drained when its spec wants nothing, its controller knows, and every pod found by selector is gone or
+ * was told to stop. `status.replicas` would not do: it leaves out terminating pods. The fence makes sure of the rest.
+ */
+export function isDrained(workload: WorkloadObservation): boolean {
+  if (!workload.found) return true;
+  const { replicas, upToDate } = workload.found;
+  return replicas === 0 && upToDate && workload.pods.every((pod) => pod.terminating || pod.ended);
+}
+
+/** Every wanted replica is ready on the current template. */
+export function isReady(workload: WorkloadObservation, recorded: RecordedWorkload): boolean {
+  const found = workload.found;
+  if (!found) return false;
+  const { replicas, upToDate, updatedReplicas, readyReplicas } = found;
+  return replicas === recorded.replicas && upToDate && updatedReplicas >= replicas && readyReplicas >= replicas;
+}
+
+/** At least one pod answers: for clients the outage of this workload is over. */
+export function answers(workload: WorkloadObservation, recorded: RecordedWorkload): boolean {
+  return recorded.replicas === 0 || workload.pods.some((pod) => pod.ready && !pod.terminating);
+}
+
+const PULL_REASONS = ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
+const CONFIG_REASONS = ['CreateContainerConfigError', 'CreateContainerError'];
+
+/** A pod problem that waiting does not mend. */
+export function hopeless(pod: PodObservation): boolean {
+  if (!pod.problem || pod.terminating) return false;
+  const { reason, restarts } = pod.problem;
+  return (
+    PULL_REASONS.includes(reason) || CONFIG_REASONS.includes(reason) || (reason === 'CrashLoopBackOff' && restarts >= 3)
+  );
+}
+
+export function observed(draft: Draft, recorded: { kind: string; name: string }): WorkloadObservation | undefined {
+  return draft.seen.workloads.find(({ kind, name }) => kind === recorded.kind && name === recorded.name);
+}
+
+/** The images that a workload must have on the way forward: the recorded ones with the plan's changes. */
+export function newImages(draft: Draft, recorded: RecordedWorkload): Record<string, string> {
+  const planned = draft.plan.workloads.find(({ kind, name }) => kind === recorded.kind && name === recorded.name);
+  return { ...recorded.images, ...planned?.images };
+}
+
+function differ(wanted: Record<string, string>, found: Record<string, string>): boolean {
+  return Object.entries(wanted).some(([container, image]) => found[container] !== image);
+}
+
+/** Scales every recorded workload to zero; tells when somebody scaled one up again in the outage. */
+export function holdDown(draft: Draft, alreadyDrained: boolean): boolean {
+  let drained = true;
+  for (const recorded of draft.recorded.workloads ?? []) {
+    const workload = observed(draft, recorded);
+    if (!workload?.found) continue;
+    if (workload.found.replicas !== 0) {
+      draft.act({ kind: 'Scale', workload: recorded, replicas: 0 });
+      if (alreadyDrained) {
+        draft.notice({
+          type: 'Warning',
+          reason: 'ScaledUpDuringOutage',
+          message: `${title(recorded)} was scaled to ${workload.found.replicas} by somebody else during the outage; it was scaled back to 0. It returns to ${recorded.replicas} when the run ends. Whoever scales it (a GitOps tool, an autoscaler) should be paused.`,
+        });
+      }
+    }
+    drained &&= isDrained(workload);
+  }
+  return drained;
+}
+
+/** Gives the recorded workloads these images and, once they have them, their replicas back. */
+export function bringBack(draft: Draft, imagesOf: (recorded: RecordedWorkload) => Record<string, string>): void {
+  for (const recorded of draft.recorded.workloads ?? []) {
+    const found = observed(draft, recorded)?.found;
+    if (!found) continue;
+    const images = imagesOf(recorded);
+    if (differ(images, found.images)) draft.act({ kind: 'SetImages', workload: recorded, images });
+    else if (found.replicas !== recorded.replicas) {
+      draft.act({ kind: 'Scale', workload: recorded, replicas: recorded.replicas });
+    }
+  }
+}
+
+/** Sets the images while nothing runs, so that scaling up later is one write. */
+export function setImagesWhileDown(
+  draft: Draft,
+  imagesOf: (recorded: RecordedWorkload) => Record<string, string>,
+): void {
+  for (const recorded of draft.recorded.workloads ?? []) {
+    const found = observed(draft, recorded)?.found;
+    const images = imagesOf(recorded);
+    if (found?.replicas === 0 && differ(images, found.images))
+      draft.act({ kind: 'SetImages', workload: recorded, images });
+  }
+}
+
+/** The first pod problem that waiting does not mend, as a sentence. */
+export function hopelessPod(draft: Draft): string | undefined {
+  for (const workload of draft.seen.workloads) {
+    const pod = workload.pods.find(hopeless);
+    if (pod?.problem) return `pod ${pod.name} of ${title(workload)}: ${pod.problem.reason}: ${pod.problem.message}`;
+  }
+  return undefined;
+}
+
+/** What a workload that is not ready yet waits for, as a sentence. */
+export function notReadyYet(draft: Draft): string {
+  const waiting = (draft.recorded.workloads ?? []).flatMap((recorded) => {
+    const workload = observed(draft, recorded);
+    if (!workload?.found) return [`${title(recorded)} does not exist any more`];
+    if (isReady(workload, recorded)) return [];
+    const problem = workload.pods.find((pod) => pod.problem && !pod.terminating)?.problem;
+    const why = problem ? ` (${problem.reason}: ${problem.message})` : '';
+    return [`${title(recorded)} has ${workload.found.readyReplicas} of ${recorded.replicas} replicas ready${why}`];
+  });
+  return waiting.join('; ');
+}

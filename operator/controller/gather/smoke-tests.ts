@@ -1,0 +1,64 @@
+import type { SmokeTest } from '../../api/plan.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { Service } from '../../kube/resource-types.ts';
+import type { SmokeTestObservation } from '../decide/observation.ts';
+
+const REQUEST_TIMEOUT = 3000;
+const LONGEST_BODY = 65_536;
+
+/** Asks a smoke test once. Never throws: a refused connection is an answer, too. */
+export async function askSmokeTest(
+  client: KubeClient,
+  namespace: string,
+  test: SmokeTest,
+): Promise<SmokeTestObservation> {
+  const { name, http } = test;
+  const service = await client.get(Service, { namespace, name: http.service });
+  if (!service)
+    return { name, passed: false, answer: `Service ${http.service} does not exist in namespace ${namespace}` };
+  // The cluster IP spares a look-up, and with it the cache of one; a headless Service has only its name.
+  const address = service.spec?.clusterIP;
+  const host = address && address !== 'None' ? address : `${http.service}.${namespace}.svc`;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}${http.path}`;
+  const what = `GET ${http.path} on Service ${http.service}:${http.port}`;
+  try {
+    // A redirect could lead anywhere in the cluster: it is an answer, not an errand.
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { 'user-agent': 'phasemigration-operator', connection: 'close' },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT),
+    });
+    const body = await readStart(response);
+    return { name, ...judge(test, what, response.status, body) };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    return { name, passed: false, answer: `${what} was not answered: ${cause}` };
+  }
+}
+
+function judge({ http }: SmokeTest, what: string, status: number, body: string): Omit<SmokeTestObservation, 'name'> {
+  if (status !== http.expectedStatus) {
+    return {
+      passed: false,
+      answer: `${what} answered ${status} instead of ${http.expectedStatus}${body ? `: ${body.slice(0, 300)}` : ''}`,
+    };
+  }
+  if (http.expectedBody !== undefined && !body.includes(http.expectedBody)) {
+    return {
+      passed: false,
+      answer: `${what} answered ${status}, but the body does not contain ${JSON.stringify(http.expectedBody)}`,
+    };
+  }
+  return { passed: true, answer: `${what} answered ${status}` };
+}
+
+async function readStart(response: Response): Promise<string> {
+  let text = '';
+  if (!response.body) return text;
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    if (text.length > LONGEST_BODY) break;
+  }
+  return text;
+}

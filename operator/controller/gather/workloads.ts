@@ -1,0 +1,48 @@
+import type { Workload } from '../../api/plan.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { Deployment, Pod, StatefulSet } from '../../kube/resource-types.ts';
+import type { WorkloadObservation } from '../decide/observation.ts';
+import { observePod } from './pods.ts';
+
+type WorkloadObject = Deployment | StatefulSet;
+
+/** Reads a workload and the pods that its selector finds, terminating ones too. */
+export async function observeWorkload(
+  client: KubeClient,
+  namespace: string,
+  { kind, name }: Pick<Workload, 'kind' | 'name'>,
+): Promise<WorkloadObservation> {
+  const ref = { namespace, name };
+  const object: WorkloadObject | undefined =
+    kind === 'Deployment' ? await client.get(Deployment, ref) : await client.get(StatefulSet, ref);
+  if (!object) return { kind, name, pods: [] };
+  const selector = selectorText(object);
+  const { items } = await client.list(Pod, { namespace, labelSelector: selector });
+  return { kind, name, found: describe(object, selector), pods: items.map(observePod) };
+}
+
+function describe(object: WorkloadObject, selector: string): NonNullable<WorkloadObservation['found']> {
+  const { spec, status, metadata } = object;
+  const containers = spec?.template.spec?.containers ?? [];
+  return {
+    uid: metadata.uid ?? '',
+    replicas: spec?.replicas ?? 1,
+    upToDate: (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0),
+    updatedReplicas: status?.updatedReplicas ?? 0,
+    readyReplicas: status?.readyReplicas ?? 0,
+    selector,
+    images: Object.fromEntries(containers.map(({ name, image }) => [name, image ?? ''])),
+  };
+}
+
+/** A LabelSelector in the form that list and watch take. */
+function selectorText(object: WorkloadObject): string {
+  const { matchLabels = {}, matchExpressions = [] } = object.spec?.selector ?? {};
+  const equal = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`);
+  const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
+    if (operator === 'Exists') return key;
+    if (operator === 'DoesNotExist') return `!${key}`;
+    return `${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`;
+  });
+  return [...equal, ...expressions].join(',');
+}

@@ -1,0 +1,37 @@
+import { COMPONENT_LABEL, GROUP, MANAGED_BY_LABEL, OPERATOR_NAME, RUN_LABEL } from '../../api/names.ts';
+import type { PhaseMigrationRun } from '../../api/resources.ts';
+import type { OwnerReference } from '../../kube/types.ts';
+
+/** Which start of the runner an object belongs to. */
+export const EPOCH_LABEL = `${GROUP}/epoch`;
+/** Which verification a Job carries out. */
+export const VERIFICATION_LABEL = `${GROUP}/verification`;
+
+export function labelsOf(
+  run: PhaseMigrationRun,
+  component: 'runner' | 'verification',
+  epoch: number,
+): Record<string, string> {
+  return {
+    [MANAGED_BY_LABEL]: OPERATOR_NAME,
+    [RUN_LABEL]: run.metadata.name,
+    [COMPONENT_LABEL]: component,
+    [EPOCH_LABEL]: String(epoch),
+  };
+}
+
+export function ownedBy(run: PhaseMigrationRun): OwnerReference[] {
+  const { apiVersion, kind, metadata } = run;
+  return [
+    { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true },
+  ];
+}
+
+/** What the restricted Pod Security Standard asks of a container, with a read-only root. */
+export const restrictedContainer = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+};
+
+export const restrictedPod = { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } };

@@ -1,0 +1,161 @@
+import { GROUP } from '../../api/names.ts';
+import type { PhaseMigrationRun } from '../../api/resources.ts';
+import type { Job, Role, RoleBinding, ServiceAccount } from '../../kube/resource-types.ts';
+import { labelsOf, ownedBy, restrictedContainer, restrictedPod } from './labels.ts';
+
+/** What the operator's own configuration says of runners. */
+export interface RunnerImage {
+  image: string;
+  pullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+}
+
+/** Where verification Jobs ask whether they may begin, and where the kubelet asks whether the runner is alive. */
+export const GATE_PORT = 8099;
+const RUNNER_UID = 65532;
+
+export function runnerName(run: PhaseMigrationRun): string {
+  return `${run.metadata.name}-runner`;
+}
+
+export function runnerJobName(run: PhaseMigrationRun, epoch: number): string {
+  return `${runnerName(run)}-${epoch}`;
+}
+
+function metadata(run: PhaseMigrationRun, name: string) {
+  return { name, namespace: run.metadata.namespace, ownerReferences: ownedBy(run) };
+}
+
+export function runnerServiceAccount(run: PhaseMigrationRun): ServiceAccount {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: metadata(run, runnerName(run)),
+    automountServiceAccountToken: false,
+  };
+}
+
+/** Reads and watches its own run and reports to it; nothing else, and no other run. */
+export function runnerRole(run: PhaseMigrationRun): Role {
+  const own = { apiGroups: [GROUP], resourceNames: [run.metadata.name] };
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: metadata(run, runnerName(run)),
+    rules: [
+      { ...own, resources: ['phasemigrationruns'], verbs: ['get', 'list', 'watch'] },
+      { ...own, resources: ['phasemigrationruns/status'], verbs: ['patch'] },
+    ],
+  };
+}
+
+export function runnerRoleBinding(run: PhaseMigrationRun): RoleBinding {
+  const name = runnerName(run);
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: metadata(run, name),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+    subjects: [{ kind: 'ServiceAccount', name, namespace: run.metadata.namespace }],
+  };
+}
+
+/** The Job of one start of the runner. It is tried once: whether there is another start is the operator's decision. */
+export function runnerJob(run: PhaseMigrationRun, epoch: number, runner: RunnerImage): Job {
+  const labels = labelsOf(run, 'runner', epoch);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { ...metadata(run, runnerJobName(run, epoch)), labels },
+    spec: {
+      backoffLimit: 0,
+      podReplacementPolicy: 'Failed',
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: runnerName(run),
+          automountServiceAccountToken: true,
+          restartPolicy: 'Never',
+          terminationGracePeriodSeconds: 20,
+          securityContext: {
+            ...restrictedPod,
+            runAsUser: RUNNER_UID,
+            runAsGroup: RUNNER_UID,
+            fsGroup: RUNNER_UID,
+            fsGroupChangePolicy: 'OnRootMismatch',
+          },
+          initContainers: copyMigrations(run),
+          containers: [runnerContainer(run, epoch, runner)],
+          volumes: volumes(run),
+        },
+      },
+    },
+  };
+}
+
+function runnerContainer(run: PhaseMigrationRun, epoch: number, runner: RunnerImage) {
+  const { urlSecretRef } = run.spec.plan.database;
+  const field = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } });
+  return {
+    name: 'runner',
+    image: runner.image,
+    imagePullPolicy: runner.pullPolicy,
+    args: ['run'],
+    env: [
+      { name: 'RUN_NAMESPACE', ...field('metadata.namespace') },
+      { name: 'RUN_NAME', value: run.metadata.name },
+      { name: 'RUN_EPOCH', value: String(epoch) },
+      { name: 'POD_NAME', ...field('metadata.name') },
+      { name: 'POD_IP', ...field('status.podIP') },
+      { name: 'MIGRATIONS_DIR', value: '/migrations' },
+      { name: 'BACKUP_DIR', value: '/backup' },
+      { name: 'GATE_PORT', value: String(GATE_PORT) },
+      { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: urlSecretRef.name, key: urlSecretRef.key } } },
+    ],
+    securityContext: restrictedContainer,
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: { requests: { cpu: '100m', memory: '96Mi' }, limits: { memory: '512Mi' } },
+    // A process that hangs looks alive to the Job; the kubelet ends it and the next start goes on.
+    livenessProbe: {
+      httpGet: { path: '/healthz', port: GATE_PORT },
+      initialDelaySeconds: 10,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    volumeMounts: [
+      { name: 'migrations', mountPath: '/migrations', readOnly: true },
+      { name: 'backup', mountPath: '/backup' },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  };
+}
+
+/** The user's image carries the files over; the runner itself never runs from it. */
+function copyMigrations(run: PhaseMigrationRun) {
+  const { image, path } = run.spec.plan.migrations;
+  if (!image) return [];
+  return [
+    {
+      name: 'migrations',
+      image,
+      command: ['cp', '-R', `${path}/.`, '/target'],
+      securityContext: restrictedContainer,
+      terminationMessagePolicy: 'FallbackToLogsOnError',
+      resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '128Mi' } },
+      volumeMounts: [{ name: 'migrations', mountPath: '/target' }],
+    },
+  ];
+}
+
+function volumes(run: PhaseMigrationRun) {
+  const { migrations, backup } = run.spec.plan;
+  // Optional: a missing ConfigMap would keep the pod in ContainerCreating without a word in its status; the runner says it.
+  const files = migrations.configMapRef
+    ? { configMap: { name: migrations.configMapRef.name, optional: true } }
+    : { emptyDir: {} };
+  return [
+    { name: 'migrations', ...files },
+    { name: 'backup', persistentVolumeClaim: { claimName: backup.claimName } },
+    { name: 'tmp', emptyDir: {} },
+  ];
+}
