@@ -35,6 +35,6 @@ export default tseslint.config(
     files: ['e2e/**/*.ts', 'bench/**/*.ts', 'setup/**/*', 'operator/api/generate.ts', 'operator/cli/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
-  { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
   prettier,
 );

@@ -1,0 +1,56 @@
+import type { Progress } from '../cluster/progress.ts';
+import { ensureControlPlaneBinaries } from '../cluster/control-plane.ts';
+import { ensurePrograms } from '../cluster/offline/go-build.ts';
+import { ensureSystemPackages } from '../cluster/offline/system-packages.ts';
+import { runSourceChecks } from './checks.ts';
+import { testFiles, type TestKind } from './files.ts';
+import { runMocha } from './mocha.ts';
+import type { TestResult } from './results.ts';
+
+export interface StageOptions {
+  grep?: string;
+  signal: AbortSignal;
+}
+
+export interface Stage {
+  name: TestKind;
+  title: string;
+  /** Installs, downloads or builds what the tests need; quick when it is there already. */
+  setUp?: (progress: Progress) => Promise<unknown>;
+  /** Checks that come before the test files; left out when only some tests are asked for by name. */
+  checks?: (signal: AbortSignal) => Promise<TestResult[]>;
+  timeoutMs: number;
+}
+
+export const stages: Stage[] = [
+  {
+    name: 'unit',
+    title: 'sources and unit tests',
+    checks: runSourceChecks,
+    timeoutMs: 20_000,
+  },
+  {
+    name: 'postgres',
+    title: 'tests on a real PostgreSQL',
+    setUp: (progress) => ensureSystemPackages(['postgresql-15', 'postgresql-client-15'], progress),
+    timeoutMs: 60_000,
+  },
+  {
+    name: 'apiserver',
+    title: 'tests on a real API server',
+    setUp: async (progress) => {
+      await ensureControlPlaneBinaries(progress);
+      await ensurePrograms(['kubectl', 'helm'], progress);
+    },
+    timeoutMs: 120_000,
+  },
+];
+
+/** Runs a stage's checks and test files; resolves with undefined when it has neither yet. */
+export async function runStage(stage: Stage, options: StageOptions): Promise<TestResult[] | undefined> {
+  const files = await testFiles(stage.name);
+  const checks = options.grep ? [] : ((await stage.checks?.(options.signal)) ?? []);
+  if (files.length === 0) return checks.length > 0 ? checks : undefined;
+  if (options.signal.aborted) return checks;
+  return [...checks, ...(await runMocha({ files, timeoutMs: stage.timeoutMs, ...options }))];
+}
