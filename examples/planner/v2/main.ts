@@ -1,0 +1,4 @@
+import { run } from '../common/server.ts';
+import { planner } from './planner.ts';
+
+run(planner);
