@@ -15,6 +15,11 @@ export const REASONS = {
   AlreadyAtTarget: 'The database was at the target revision already: no outage was needed.',
   RolledBackAsRequested: 'spec.state is RolledBack and the migration was undone.',
   NothingToRollBack: 'spec.state is RolledBack and the migration was not applied.',
+  PreviousImagesUnknown: 'spec.state is RolledBack and no run recorded which images the old version had.',
+  WriteRefused: 'The API server refused a write of the operator: a quota or a policy; the message is its own.',
+  ScaledUpDuringOutage: 'Somebody scaled a workload up during the outage; it was scaled back.',
+  RunnerReplaced: 'The runner ended before its work was done and another start goes on.',
+  MigrationWarning: 'A warning that a migration raised.',
   // Failures before users notice anything
   WorkloadNotFound: 'A workload of the spec does not exist.',
   ContainerNotFound: 'A workload has no container of the name that spec.workloads[].images gives.',

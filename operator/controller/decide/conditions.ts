@@ -28,7 +28,9 @@ export function nextConditions(
   return Object.entries(wishes).flatMap(([type, wish]: [string, ConditionWish | undefined]) => {
     if (!wish) return [];
     const old = before?.find((condition) => condition.type === type);
-    const lastTransitionTime = old?.status === wish.status ? old.lastTransitionTime : isoTime(now);
+    // metav1.Time has whole seconds.
+    const lastTransitionTime =
+      old?.status === wish.status ? old.lastTransitionTime : isoTime(now).replace(/\.\d+Z$/, 'Z');
     return [{ type, ...wish, observedGeneration: generation ?? 0, lastTransitionTime }];
   });
 }

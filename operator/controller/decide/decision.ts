@@ -17,7 +17,7 @@ export type OperatorStatus = Omit<PhaseMigrationRunStatus, 'runner'>;
 /** Something people should hear of that no step's outcome tells. */
 export interface Notice {
   type: 'Normal' | 'Warning';
-  reason: Reason | 'ScaledUpDuringOutage' | 'RunnerReplaced';
+  reason: Reason;
   message: string;
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { FINALIZER, GROUP, API_VERSION, RETRY_ANNOTATION } from '../../api/names.ts';
 import { planOf, type PhaseMigrationStatus } from '../../api/phase-migration.ts';
+import type { Workload } from '../../api/plan.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
 import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
@@ -74,7 +75,11 @@ function isMigrated(runs: PhaseMigrationRun[]): boolean {
 
 /** The phase is written before the run is made: from then on the API server refuses changes of the plan. */
 function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefined, hash: string): MigrationDecision {
-  const run = newRun(seen.migration, (latest?.spec.attempt ?? 0) + 1, hash);
+  const attempt = (latest?.spec.attempt ?? 0) + 1;
+  const before = imagesBefore(seen);
+  if (seen.migration.spec.state === 'RolledBack' && !before)
+    return { status: restingStatus(seen, latest, oldImagesUnknown) };
+  const run = newRun(seen.migration, attempt, hash, before);
   const words: StateWords = stateWords(run.spec, {});
   const status: PhaseMigrationStatus = {
     ...base(seen, words, progressing(words)),
@@ -85,10 +90,43 @@ function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefi
   return frozen ? { createRun: run } : { status };
 }
 
-function newRun(migration: PhaseMigration, attempt: number, hash: string): PhaseMigrationRun {
+type ImagesOf = (workload: Workload) => Record<string, string> | undefined;
+
+/**
+ * The images that the way up replaced: what a way down must put back. Undefined when images are to be changed and no
+ * run recorded what they were.
+ */
+function imagesBefore({ migration, runs }: MigrationObservation): ImagesOf | undefined {
+  const up = runs
+    .toSorted((one, other) => one.spec.attempt - other.spec.attempt)
+    .findLast(({ spec, status }) => spec.direction === 'Up' && status?.outcome === 'Succeeded' && status.workloads);
+  const changed = migration.spec.workloads.some(({ images }) => images !== undefined);
+  if (!up && changed) return undefined;
+  return ({ kind, name, images }) => {
+    const recorded =
+      up?.status?.workloads?.find((workload) => workload.kind === kind && workload.name === name)?.images ?? {};
+    return (
+      images &&
+      Object.fromEntries(
+        Object.keys(images).flatMap((container) => (recorded[container] ? [[container, recorded[container]]] : [])),
+      )
+    );
+  };
+}
+
+function newRun(
+  migration: PhaseMigration,
+  attempt: number,
+  hash: string,
+  before: ImagesOf | undefined,
+): PhaseMigrationRun {
   const { name, namespace, uid = '' } = migration.metadata;
   const up = migration.spec.state === 'Migrated';
-  const plan = planOf(migration.spec);
+  const asked = planOf(migration.spec);
+  const plan =
+    up || !before
+      ? asked
+      : { ...asked, workloads: asked.workloads.map((workload) => ({ ...workload, images: before(workload) })) };
   const { from, to } = plan.migrations;
   return {
     apiVersion: API_VERSION,
@@ -120,6 +158,12 @@ const nothingToRollBack: StateWords = {
   phase: 'RolledBack',
   reason: 'NothingToRollBack',
   message: 'spec.state is RolledBack and this migration is not applied: there is nothing to undo.',
+};
+const oldImagesUnknown: StateWords = {
+  phase: 'Failed',
+  reason: 'PreviousImagesUnknown',
+  message:
+    'spec.state is RolledBack, but no run of this PhaseMigration recorded the images that its workloads had before: nothing is begun. Set the old images in a PhaseMigration of its own, from the new revision to the old one.',
 };
 const suspended: StateWords = {
   phase: 'Pending',

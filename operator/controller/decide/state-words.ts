@@ -32,13 +32,19 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
   const { failure, runner } = status;
   const step = currentStep(status);
   const way = `${spec.startRevision} → ${spec.targetRevision}`;
-  if (failure)
+  const down = status.steps?.some(({ name }) => name === 'ScaleDown') ?? false;
+  if (failure && down) {
+    const message = `${sentence(failure.message)} It is being undone${step ? ` (step ${step})` : ''}.`;
+    return { phase: 'RollingBack', reason: 'RollingBack', message };
+  }
+  if (failure) {
     return {
-      phase: 'RollingBack',
-      reason: 'RollingBack',
-      message: `${failure.message} It is being undone${step ? ` (step ${step})` : ''}.`,
+      phase: 'Preparing',
+      reason: failure.reason as Reason,
+      message: `${sentence(failure.message)} Nothing was changed.`,
     };
-  if (status.steps?.some(({ name }) => name === 'ScaleDown')) {
+  }
+  if (down) {
     return { phase: 'Migrating', reason: 'Migrating', message: `Migrating ${way}: step ${step}.${waiting(status)}` };
   }
   if (status.runnerPodMessage) {

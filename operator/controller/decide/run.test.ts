@@ -1,0 +1,194 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { RunnerStepName } from '../../api/step.ts';
+import { decideRun } from './run.ts';
+import { runnerStep, type Failing } from './simulation/runner.ts';
+import { NEW_IMAGE, OLD_IMAGE, REPLICAS, World } from './simulation/world.ts';
+
+type Move =
+  | { kind: 'Operator'; dieAfter: number }
+  | {
+      kind:
+        | 'Runner'
+        | 'Cluster'
+        | 'Client'
+        | 'KillRunner'
+        | 'DeleteRunnerJob'
+        | 'ScaleUpByHand'
+        | 'DeleteMigration'
+        | 'ToggleSuspend';
+    }
+  | { kind: 'Wait'; milliseconds: number };
+
+const ordinary = (kind: 'Runner' | 'Cluster' | 'Client') => fc.constant<Move>({ kind });
+const move: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: fc.constant('Operator' as const), dieAfter: fc.constantFrom(99, 99, 0, 1, 2) }),
+  },
+  { weight: 6, arbitrary: ordinary('Runner') },
+  { weight: 8, arbitrary: ordinary('Cluster') },
+  { weight: 2, arbitrary: ordinary('Client') },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('Wait' as const), milliseconds: fc.integer({ min: 1, max: 5000 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Move>({ kind: 'KillRunner' }, { kind: 'DeleteRunnerJob' }, { kind: 'ScaleUpByHand' }),
+  },
+);
+const rareMove: fc.Arbitrary<Move> = fc.constantFrom<Move>({ kind: 'DeleteMigration' }, { kind: 'ToggleSuspend' });
+const runnerSteps: RunnerStepName[] = [
+  'Preflight',
+  'Backup',
+  'Fence',
+  'RestorePoint',
+  'Snapshot',
+  'Migrate',
+  'Verify',
+  'Unfence',
+  'RollbackFence',
+  'Rollback',
+  'VerifyRollback',
+  'RollbackUnfence',
+];
+
+const history = fc.record({
+  moves: fc.array(fc.oneof({ weight: 30, arbitrary: move }, { weight: 1, arbitrary: rareMove }), { maxLength: 150 }),
+  failing: fc.oneof(
+    fc.constant<RunnerStepName[]>([]),
+    fc.uniqueArray(fc.constantFrom(...runnerSteps), { maxLength: 2 }),
+  ),
+  smokePasses: fc.boolean(),
+  newVersionStarts: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+  direction: fc.constantFrom<'Up' | 'Down'>('Up', 'Up', 'Down'),
+});
+
+function operatorPass(world: World, dieAfter = 99): number {
+  const seen = world.observe();
+  if (!seen) return 0;
+  return world.apply(seen, decideRun(seen), dieAfter);
+}
+
+function play(world: World, next: Move, failing: Failing): void {
+  switch (next.kind) {
+    case 'Operator':
+      operatorPass(world, next.dieAfter);
+      return;
+    case 'Runner':
+      return runnerStep(world, failing);
+    case 'Cluster':
+      return world.clusterStep();
+    case 'Client':
+      return world.clientStep();
+    case 'Wait':
+      world.now += next.milliseconds;
+      return;
+    case 'KillRunner':
+      return world.killRunner();
+    case 'DeleteRunnerJob':
+      world.jobs = [];
+      return;
+    case 'ScaleUpByHand':
+      // Only in the outage: at any other time whoever scales is right.
+      if (world.run?.spec.goal === 'Migrated' && !world.run.status?.runner?.reachedGoal?.startsWith('M'))
+        world.deployment.replicas = 1;
+      return;
+    case 'DeleteMigration':
+      world.migration.metadata.deletionTimestamp = new Date(world.now).toISOString();
+      return;
+    case 'ToggleSuspend':
+      world.migration.spec.suspend = !world.migration.spec.suspend;
+      return;
+  }
+}
+
+/** After the faults everybody gets their turn until nothing changes any more. */
+function settleDown(world: World, failing: Failing): void {
+  world.migration.spec.suspend = false;
+  for (let round = 0; round < 400; round++) {
+    const before = world.writes;
+    operatorPass(world);
+    runnerStep(world, failing);
+    world.clusterStep();
+    world.now += 200;
+    const quiet = world.writes === before && world.run?.status?.outcome !== undefined;
+    if (quiet && round > 50) return;
+  }
+}
+
+describe('decideRun under random histories', () => {
+  it('ends every run, with the workloads exactly as the outcome says', () => {
+    fc.assert(
+      fc.property(history, ({ moves, failing, smokePasses, newVersionStarts, direction }) => {
+        const world = new World(direction);
+        Object.assign(world, { smokePasses, newVersionStarts });
+        const fails = new Set(failing);
+        for (const next of moves) play(world, next, fails);
+        settleDown(world, fails);
+        expectEnd(world, direction);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('writes nothing more once a run has ended', () => {
+    fc.assert(
+      fc.property(history, ({ moves, failing, smokePasses, direction }) => {
+        const world = new World(direction);
+        world.smokePasses = smokePasses;
+        const fails = new Set(failing);
+        for (const next of moves) play(world, next, fails);
+        settleDown(world, fails);
+        for (let again = 0; again < 5; again++) {
+          world.now += 60_000;
+          expect(operatorPass(world), 'writes after the end').to.equal(0);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+function expectEnd(world: World, direction: 'Up' | 'Down'): void {
+  const status = world.run?.status;
+  const outcome = status?.outcome;
+  expect(outcome, JSON.stringify(status?.conditions)).to.not.equal(undefined);
+  const [start, target] = direction === 'Up' ? (['Old', 'New'] as const) : (['New', 'Old'] as const);
+  if (outcome === 'NeedsHuman') {
+    expect(status?.conditions?.find(({ type }) => type === 'Stalled')?.status).to.equal('True');
+    return;
+  }
+  expect(world.database.schema).to.equal(outcome === 'Succeeded' ? target : start);
+  expect(world.database.fenced, 'the fence').to.equal(false);
+  expect(world.deployment.replicas).to.equal(REPLICAS);
+  expect(world.deployment.image).to.equal(world.database.schema === 'New' ? NEW_IMAGE : OLD_IMAGE);
+  expect(world.run?.metadata.finalizers).to.deep.equal([]);
+}
+
+describe('decideRun', () => {
+  it('goes the whole way when nothing fails', () => {
+    const world = new World();
+    settleDown(world, new Set());
+    expect(world.run?.status?.outcome).to.equal('Succeeded');
+    expect(world.deployment).to.include({ replicas: REPLICAS, image: NEW_IMAGE });
+  });
+
+  it('undoes a migration whose smoke test fails, old version last', () => {
+    const world = new World();
+    world.smokePasses = false;
+    settleDown(world, new Set());
+    expect(world.run?.status?.failure?.reason).to.equal('SmokeTestFailed');
+    expect(world.run?.status?.outcome).to.equal('RolledBack');
+    expect(world.deployment).to.include({ replicas: REPLICAS, image: OLD_IMAGE });
+  });
+
+  it('keeps the application down and asks for a person when undoing fails', () => {
+    const world = new World();
+    settleDown(world, new Set<RunnerStepName>(['Verify', 'Rollback']));
+    expect(world.run?.status?.outcome).to.equal('NeedsHuman');
+    expect(world.deployment.replicas).to.equal(0);
+    expect(world.database.fenced).to.equal(true);
+  });
+});

@@ -1,0 +1,100 @@
+import type { RunnerStatus } from '../../../api/phase-migration-run.ts';
+import type { RunnerStepName } from '../../../api/step.ts';
+import type { World } from './world.ts';
+
+const PREPARE: RunnerStepName[] = ['Preflight', 'Backup'];
+const MIGRATE: RunnerStepName[] = ['Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'];
+
+/** Which steps fail in this history. */
+export type Failing = ReadonlySet<RunnerStepName>;
+
+/**
+ * A runner that keeps the contract: one call does one step and reports it. It is idempotent and takes up what an
+ * earlier start reported. It checks the operator's side of the promises: nothing is migrated while a pod may write.
+ */
+export function runnerStep(world: World, failing: Failing): void {
+  const { run } = world;
+  if (!run) return;
+  const job = world.jobs.find(({ epoch }) => epoch === run.spec.runnerEpoch);
+  if (!job || job.finished) return;
+  const status: RunnerStatus = { ...run.status?.runner, epoch: run.spec.runnerEpoch, observedGoal: run.spec.goal };
+  run.status = { ...run.status, runner: status };
+  const failed = status.steps?.some(({ state }) => state === 'Failed') ?? false;
+  if (run.spec.goal === 'Prepared' && !failed) advance(world, status, PREPARE, failing, 'Prepared');
+  else if (run.spec.goal === 'Migrated' && !failed) advance(world, status, MIGRATE, failing, 'Migrated');
+  else if (run.spec.goal === 'RolledBack') rollBack(world, status, failing);
+  else if (run.spec.goal === 'Finished') {
+    if (world.database.fenced) world.database.fenced = false;
+    status.reachedGoal = 'Finished';
+    job.finished = 'Complete';
+    job.pod = job.pod && { ...job.pod, succeeded: true, ended: true };
+  }
+}
+
+function advance(
+  world: World,
+  status: RunnerStatus,
+  steps: RunnerStepName[],
+  failing: Failing,
+  goal: 'Prepared' | 'Migrated',
+): void {
+  const next = steps.find((name) => !status.steps?.some((step) => step.name === name));
+  if (!next) {
+    status.reachedGoal = goal;
+    return;
+  }
+  const fails = failing.has(next);
+  if (!fails) carryOut(world, status, next);
+  report(status, next, fails ? 'Failed' : 'Succeeded');
+}
+
+function carryOut(world: World, status: RunnerStatus, step: RunnerStepName): void {
+  const { database } = world;
+  if (step === 'Fence' || step === 'RollbackFence') {
+    const writer = world.pods.find(({ terminating }) => !terminating);
+    if (writer && world.run?.status?.runner?.databaseChanged !== 'Yes')
+      throw new Error(`fenced while pod ${writer.name} was neither gone nor terminating`);
+    database.fenced = true;
+  }
+  if (step === 'Migrate') {
+    if (!database.fenced) throw new Error('migrated without the fence');
+    database.schema = database.schema === 'Old' ? 'New' : 'Old';
+    database.clientWroteSinceMigration = false;
+    status.databaseChanged = 'Yes';
+    status.clientWrites = 'Impossible';
+  }
+  if (step === 'Unfence') {
+    status.clientWrites = 'Possible';
+    database.fenced = false;
+  }
+}
+
+function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
+  if (
+    status.steps?.some(
+      ({ name, state }) => state === 'Failed' && (name.startsWith('Rollback') || name === 'VerifyRollback'),
+    )
+  )
+    return;
+  const changed = status.databaseChanged === 'Yes';
+  const steps: RunnerStepName[] = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'];
+  const next = steps.find((name) => !status.steps?.some((step) => step.name === name));
+  if (!next) {
+    status.reachedGoal = 'RolledBack';
+    return;
+  }
+  if (!changed && next !== 'RollbackUnfence') return report(status, next, 'Skipped');
+  if (failing.has(next)) return report(status, next, 'Failed');
+  const { database } = world;
+  if (next === 'RollbackFence') database.fenced = true;
+  if (next === 'Rollback') database.schema = database.schema === 'Old' ? 'New' : 'Old';
+  if (next === 'RollbackUnfence') {
+    database.fenced = false;
+    status.databaseChanged = 'No';
+  }
+  report(status, next, 'Succeeded');
+}
+
+function report(status: RunnerStatus, name: RunnerStepName, state: 'Succeeded' | 'Failed' | 'Skipped'): void {
+  status.steps = [...(status.steps ?? []), { name, state, reason: state, message: `${name} ${state}` }];
+}

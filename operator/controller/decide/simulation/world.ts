@@ -1,0 +1,264 @@
+import { FINALIZER } from '../../../api/names.ts';
+import { plan } from '../../../api/plan.ts';
+import type { PhaseMigration, PhaseMigrationRun } from '../../../api/resources.ts';
+import { statusPatch } from '../../apply/status-patch.ts';
+import type { Action, RunDecision } from '../decision.ts';
+import type { JobObservation, RunObservation, WorkloadObservation } from '../observation.ts';
+
+export const OLD_IMAGE = 'backend:1';
+export const NEW_IMAGE = 'backend:2';
+export const REPLICAS = 3;
+
+interface Pod {
+  name: string;
+  image: string;
+  terminating: boolean;
+  ready: boolean;
+}
+
+/** What the database is, as nobody but the simulation can know. */
+export interface Database {
+  schema: 'Old' | 'New';
+  fenced: boolean;
+  /** Rows that clients wrote; a restore point put back after they could write loses them. */
+  clientWroteSinceMigration: boolean;
+}
+
+/**
+ * A cluster in memory with just enough behaviour to tell right from wrong: a Deployment whose pods come and go on their
+ * own time, Jobs that can die, a database. Every promise that can be broken at a write is checked at that write.
+ */
+export class World {
+  now = 1_700_000_000_000;
+  readonly database: Database = { schema: 'Old', fenced: false, clientWroteSinceMigration: false };
+  readonly deployment = { replicas: REPLICAS, image: OLD_IMAGE, generation: 1, observedGeneration: 1 };
+  pods: Pod[] = [];
+  jobs: JobObservation[] = [];
+  run: PhaseMigrationRun | undefined;
+  migration: PhaseMigration;
+  smokePasses = true;
+  newVersionStarts = true;
+  writes = 0;
+  private podNumber = 0;
+
+  constructor(direction: 'Up' | 'Down' = 'Up') {
+    if (direction === 'Down') {
+      this.database.schema = 'New';
+      this.deployment.image = NEW_IMAGE;
+    }
+    const target = direction === 'Up' ? NEW_IMAGE : OLD_IMAGE;
+    const spec = {
+      ...plan.parse({
+        database: { urlSecretRef: { name: 'db' }, clientRoles: ['app'] },
+        migrations: { image: 'm:1', from: 'a', to: 'b' },
+        workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: target } }],
+        backup: { claimName: 'backups' },
+        smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: 5 }],
+        outageDeadlineSeconds: 60,
+      }),
+      state: 'Migrated' as const,
+      suspend: false,
+    };
+    const { state: _state, suspend: _suspend, ...frozen } = spec;
+    const common = { apiVersion: 'v1', kind: 'x' };
+    this.migration = {
+      ...common,
+      metadata: { name: 'pm', namespace: 'ns', uid: 'u', generation: 1, finalizers: [FINALIZER] },
+      spec,
+    };
+    this.run = {
+      ...common,
+      metadata: {
+        name: 'pm-1',
+        namespace: 'ns',
+        uid: 'r',
+        generation: 1,
+        finalizers: [FINALIZER],
+        creationTimestamp: new Date(this.now).toISOString(),
+      },
+      spec: {
+        phaseMigrationRef: { name: 'pm', uid: 'u' },
+        attempt: 1,
+        direction,
+        requestHash: 'h',
+        plan: frozen,
+        startRevision: 'a',
+        targetRevision: 'b',
+        goal: 'Prepared',
+        runnerEpoch: 1,
+      },
+    };
+    while (this.pods.length < REPLICAS) this.startPod();
+    for (const pod of this.pods) pod.ready = true;
+  }
+
+  observe(): RunObservation | undefined {
+    if (!this.run) return undefined;
+    const { deployment } = this;
+    const live = this.pods.filter(({ terminating }) => !terminating);
+    const workload: WorkloadObservation = {
+      kind: 'Deployment',
+      name: 'backend',
+      found: {
+        uid: 'd',
+        replicas: deployment.replicas,
+        upToDate: deployment.observedGeneration >= deployment.generation,
+        updatedReplicas: live.filter(({ image }) => image === deployment.image).length,
+        readyReplicas: live.filter(({ ready }) => ready).length,
+        selector: 'app=backend',
+        images: { backend: deployment.image },
+      },
+      pods: this.pods.map(({ name, terminating, ready, image }) => ({
+        name,
+        terminating,
+        ready,
+        ended: false,
+        ...(image === NEW_IMAGE && !this.newVersionStarts
+          ? { problem: { reason: 'ImagePullBackOff', message: 'no such image', restarts: 0 } }
+          : {}),
+      })),
+    };
+    const asking = this.run.status?.steps?.some(({ name, state }) => name === 'SmokeTest' && state === 'Running');
+    return structuredClone({
+      now: this.now,
+      run: this.run,
+      migration: this.migration,
+      workloads: [workload],
+      runnerJobs: this.jobs,
+      verificationJobs: [],
+      smokeTests: asking
+        ? [{ name: 'alive', passed: this.smokePasses && live.some(({ ready }) => ready), answer: 'an answer' }]
+        : [],
+    });
+  }
+
+  /** Carries out the first `limit` writes of a decision: the operator may be killed between any two. */
+  apply(seen: RunObservation, decision: RunDecision, limit: number): number {
+    const writes = this.writesOf(seen, decision);
+    for (const write of writes.slice(0, limit)) {
+      write();
+      this.writes += 1;
+    }
+    return writes.length;
+  }
+
+  private writesOf(seen: RunObservation, decision: RunDecision): (() => void)[] {
+    const { run } = this;
+    if (!run) return [];
+    if (decision.finalizer) return [() => this.changeFinalizer(run, decision.finalizer === 'Add')];
+    const writes: (() => void)[] = [];
+    const { spec } = decision;
+    if (spec) {
+      writes.push(() => {
+        const order = ['Prepared', 'Migrated', 'RolledBack', 'Finished'];
+        if (spec.goal && order.indexOf(spec.goal) < order.indexOf(run.spec.goal)) throw new Error('goal went back');
+        Object.assign(run.spec, spec);
+      });
+    }
+    const patch = decision.status && statusPatch(seen.run.status, decision.status, (field) => field !== 'runner');
+    if (patch) writes.push(() => this.patchStatus(run, patch));
+    return [...writes, ...decision.actions.map((action) => () => this.act(action))];
+  }
+
+  private changeFinalizer(run: PhaseMigrationRun, add: boolean): void {
+    run.metadata.finalizers = add ? [FINALIZER] : [];
+    if (!add && run.metadata.deletionTimestamp) this.run = undefined;
+  }
+
+  private patchStatus(run: PhaseMigrationRun, patch: Record<string, unknown>): void {
+    const status: Record<string, unknown> = { ...run.status };
+    for (const [key, value] of Object.entries(patch)) {
+      if (value === null) delete status[key];
+      else status[key] = value;
+    }
+    run.status = structuredClone(status);
+  }
+
+  private act(action: Action): void {
+    switch (action.kind) {
+      case 'Scale':
+        return this.scale(action.replicas);
+      case 'SetImages':
+        this.deployment.image = action.images.backend ?? this.deployment.image;
+        this.deployment.generation += 1;
+        return;
+      case 'CreateRunner':
+        if (!this.jobs.some(({ epoch }) => epoch === action.epoch))
+          this.jobs.push({ name: `runner-${action.epoch}`, epoch: action.epoch, deleting: false, pod: runningPod() });
+        return;
+      case 'DeleteJob':
+        this.jobs = this.jobs.filter(({ name }) => name !== action.name);
+        return;
+      case 'CreateVerificationJob':
+        return;
+    }
+  }
+
+  /** Promises 2 and 6: scaled down only once what was is recorded; scaled up only onto the schema it was made for. */
+  private scale(replicas: number): void {
+    const recorded = this.run?.status?.workloads?.[0];
+    if (recorded?.replicas !== REPLICAS)
+      throw new Error('scaled before the replicas were written ahead, or a wrong number was written');
+    if (replicas > 0) {
+      if (replicas !== REPLICAS) throw new Error(`scaled to ${replicas} instead of ${REPLICAS}`);
+      const schema = this.deployment.image === NEW_IMAGE ? 'New' : 'Old';
+      if (this.database.schema !== schema)
+        throw new Error(`the ${schema} version was started on the ${this.database.schema} schema`);
+      if (this.database.fenced) throw new Error('scaled up behind the fence');
+    }
+    this.deployment.replicas = replicas;
+    this.deployment.generation += 1;
+  }
+
+  startPod(): void {
+    this.podNumber += 1;
+    this.pods.push({ name: `pod-${this.podNumber}`, image: this.deployment.image, terminating: false, ready: false });
+  }
+
+  /** The Deployment controller and the kubelet do one thing. */
+  clusterStep(): void {
+    const { deployment } = this;
+    if (deployment.observedGeneration < deployment.generation) {
+      deployment.observedGeneration = deployment.generation;
+      return;
+    }
+    const live = this.pods.filter(({ terminating }) => !terminating);
+    const stale = live.find(({ image }) => image !== deployment.image);
+    const gone = this.pods.find(({ terminating }) => terminating);
+    const unready = live.find(({ ready, image }) => !ready && (image === OLD_IMAGE || this.newVersionStarts));
+    if (live.length > deployment.replicas) (live.at(-1) as Pod).terminating = true;
+    else if (live.length < deployment.replicas) this.startPod();
+    else if (stale) stale.terminating = true;
+    else if (gone) this.pods = this.pods.filter((pod) => pod !== gone);
+    else if (unready) unready.ready = !this.database.fenced;
+  }
+
+  /** The application writes whenever the database lets it. */
+  clientStep(): void {
+    if (!this.database.fenced && this.pods.some(({ ready, terminating }) => ready && !terminating)) {
+      this.database.clientWroteSinceMigration = true;
+    }
+  }
+
+  killRunner(): void {
+    const job = this.jobs.at(-1);
+    if (job && !job.finished) {
+      job.finished = 'Failed';
+      job.finishedAt = this.now;
+      job.pod = { ...runningPod(), failed: true, ended: true, exitCode: 137 };
+    }
+  }
+}
+
+function runningPod() {
+  return {
+    name: 'runner',
+    terminating: false,
+    ended: false,
+    ready: true,
+    failed: false,
+    succeeded: false,
+    started: true,
+    running: true,
+  };
+}
