@@ -86,7 +86,11 @@ function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
   if (!changed && next !== 'RollbackUnfence') return report(status, next, 'Skipped');
   if (failing.has(next)) return report(status, next, 'Failed');
   const { database } = world;
-  if (next === 'RollbackFence') database.fenced = true;
+  if (next === 'RollbackFence') {
+    const writer = world.pods.find(({ terminating }) => !terminating);
+    if (writer && !database.fenced) throw new Error(`undone while pod ${writer.name} was neither gone nor terminating`);
+    database.fenced = true;
+  }
   if (next === 'Rollback') database.schema = database.schema === 'Old' ? 'New' : 'Old';
   if (next === 'RollbackUnfence') {
     database.fenced = false;
