@@ -33,13 +33,14 @@ export async function run(command: string[], options: CommandOptions = {}): Prom
     ...(options.cwd ? { cwd: options.cwd } : {}),
     ...(options.env ? { env: options.env } : {}),
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    all: true,
     reject: false,
   });
   if (options.onLine) for await (const line of child.iterable({ from: 'all' })) options.onLine(line);
   const result = await child;
   const code = result.exitCode ?? (result.code === 'ENOENT' ? 127 : 137);
   if (code !== 0 && !options.allowFailure)
-    throw new Error(failure(command, code, `${result.stdout}\n${result.stderr}\n${result.originalMessage ?? ''}`));
+    throw new Error(failure(command, code, `${result.all}\n${result.originalMessage ?? ''}`));
   return { stdout: String(result.stdout), stderr: String(result.stderr), code };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from './paths.ts';
@@ -30,12 +31,22 @@ export function ownerOf(folderName: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** Whether a process with this id exists, whoever it belongs to. */
+/** Whether a process with this id exists, whoever it belongs to; one that has ended but was not yet reaped does not count. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  return !hasEnded(pid);
+}
+
+function hasEnded(pid: number): boolean {
+  try {
+    // The state follows the program's name, which may itself hold spaces and parentheses.
+    return /\) [ZX] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    // Gone meanwhile; or there is no /proc, and then the signal's answer is all there is to know.
+    return existsSync('/proc/self/stat');
   }
 }

@@ -1,0 +1,175 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { run, type CommandOptions } from './command.ts';
+import { canPull, hasDockerEngine } from './docker.ts';
+import { machineEngine, type Engine } from './engine.ts';
+import { contentHash } from './hash.ts';
+import { ownIdentity, type Identity } from './identity.ts';
+import { withLock } from './lock.ts';
+import { hasRemains, runningEngine, startEngine, stopEngine } from './offline/engine/docker-daemon.ts';
+import { ensurePrograms, moduleSources } from './offline/go-build.ts';
+import { ensureNodeImage } from './offline/node-image.ts';
+import type { Progress } from './progress.ts';
+import type { Cluster } from './provider.ts';
+import { executor, toolEnvironment } from './tools.ts';
+
+const configFile = join(import.meta.dirname, 'kind.yaml');
+
+/** A kind cluster of this clone, at whatever stage it is. */
+interface Context {
+  identity: Identity;
+  engine: Engine;
+  kind: string;
+  kubeconfig: string;
+}
+
+/** Brings the clone's kind cluster up, or finds it up; see `openCluster`. */
+export function openKind(progress: Progress): Promise<Cluster> {
+  const identity = ownIdentity();
+  return withLock(lockOf(identity), progress, async () => {
+    await mkdir(identity.stateFolder, { recursive: true });
+    const context = await contextOf(identity, await openEngine(identity, progress), progress);
+    if (!(await isReady(context))) await create(context, progress);
+    return clusterOf(context, progress);
+  });
+}
+
+/** The clone's kind cluster when it is up; undefined otherwise. Changes nothing. */
+export async function findKind(progress: Progress): Promise<Cluster | undefined> {
+  const identity = ownIdentity();
+  if (!existsSync(readyFileOf(identity))) return undefined;
+  const engine = (await runningEngine(identity)) ?? ((await hasDockerEngine()) ? machineEngine : undefined);
+  if (!engine) return undefined;
+  const context = await contextOf(identity, engine, progress);
+  return (await isReady(context)) ? clusterOf(context, progress) : undefined;
+}
+
+/** Removes the clone's kind cluster, and the engine if it was started for it, at whatever stage they are. */
+export function removeKind(progress: Progress): Promise<void> {
+  const identity = ownIdentity();
+  return withLock(lockOf(identity), progress, async () => {
+    await rm(readyFileOf(identity), { force: true });
+    const own = await runningEngine(identity);
+    const engine = own ?? ((await hasDockerEngine()) ? machineEngine : undefined);
+    if (engine) await deleteCluster(await contextOf(identity, engine, progress), progress);
+    if (!(await hasRemains(identity))) return;
+    progress('stopping the Docker engine');
+    await stopEngine(identity);
+  });
+}
+
+const lockOf = (identity: Identity) => `${identity.stateFolder}.lock`;
+/** Written when a cluster is complete, taken away before anything is changed: what lies between is half-made. */
+const readyFileOf = (identity: Identity) => join(identity.stateFolder, 'ready');
+const loadedFolderOf = (identity: Identity) => join(identity.stateFolder, 'loaded');
+
+async function openEngine(identity: Identity, progress: Progress): Promise<Engine> {
+  const own = await runningEngine(identity);
+  if (own) return own;
+  return (await hasDockerEngine()) ? machineEngine : startEngine(identity, progress);
+}
+
+async function contextOf(identity: Identity, engine: Engine, progress: Progress): Promise<Context> {
+  const { kind } = await ensurePrograms(['kind'], progress);
+  return { identity, engine, kind, kubeconfig: join(identity.stateFolder, 'kubeconfig') };
+}
+
+function inEngine(context: Context, command: string[], options: CommandOptions = {}) {
+  const env = { ...context.engine.env, KIND_EXPERIMENTAL_PROVIDER: 'docker', ...options.env };
+  return run([...context.engine.nsenterPrefix, ...command], { ...options, env });
+}
+
+const kindCommand = (context: Context, args: string[], options?: CommandOptions) =>
+  inEngine(context, [context.kind, ...args, '--name', context.identity.name], options);
+
+async function isReady(context: Context): Promise<boolean> {
+  const recorded = await readFile(readyFileOf(context.identity), 'utf8').catch(() => '');
+  if (recorded !== (await recipe())) return false;
+  const node = `${context.identity.name}-control-plane`;
+  const question = ['docker', 'exec', node, 'kubectl', 'get', '--raw', '/readyz'];
+  return (await inEngine(context, question, { allowFailure: true })).code === 0;
+}
+
+/** What a cluster was made after; one that was made after something else is made anew. */
+async function recipe(): Promise<string> {
+  const offline = join(import.meta.dirname, 'offline');
+  const files = ['node/Dockerfile', 'node-image.ts', 'node-manifests.ts', 'go/kubernetes/go.mod', 'go/kind/go.mod'];
+  const texts = await Promise.all(
+    [configFile, ...files.map((file) => join(offline, file))].map((file) => readFile(file)),
+  );
+  return contentHash(texts);
+}
+
+async function create(context: Context, progress: Progress): Promise<void> {
+  const { identity } = context;
+  await rm(readyFileOf(identity), { force: true });
+  await rm(loadedFolderOf(identity), { recursive: true, force: true });
+  const image = await nodeImage(context, progress);
+  await deleteCluster(context, progress);
+  progress('creating the kind cluster');
+  const onLine = (line: string) => {
+    const stage = /^ • (.*?)[^\w)]*$/.exec(line)?.[1];
+    if (stage) progress(`kind: ${stage}`);
+  };
+  const flags = ['--config', configFile, '--image', image, '--kubeconfig', context.kubeconfig, '--wait', '120s'];
+  await kindCommand(context, ['create', 'cluster', ...flags], { onLine });
+  await writeFile(readyFileOf(identity), await recipe());
+}
+
+async function deleteCluster(context: Context, progress: Progress): Promise<void> {
+  const { stdout } = await inEngine(context, [context.kind, 'get', 'clusters', '--quiet'], { allowFailure: true });
+  if (!stdout.split('\n').includes(context.identity.name)) return;
+  progress('removing the kind cluster');
+  await kindCommand(context, ['delete', 'cluster', '--kubeconfig', context.kubeconfig]);
+}
+
+/** The public image where there is a way to it, otherwise one put together here. */
+async function nodeImage(context: Context, progress: Progress): Promise<string> {
+  const published = await publishedNodeImage();
+  if (!context.engine.isOwn) {
+    progress(`looking for the node image ${published.split('@')[0]}`);
+    if (await canPull(published)) return published;
+  }
+  const { name, archive } = await ensureNodeImage(progress);
+  const present = await inEngine(context, ['docker', 'image', 'inspect', name], { allowFailure: true });
+  if (present.code !== 0) {
+    progress('loading the node image into the engine');
+    await inEngine(context, ['docker', 'load', '--quiet', '--input', archive]);
+  }
+  return name;
+}
+
+/** The node image that this version of kind is released with, by its digest. */
+async function publishedNodeImage(): Promise<string> {
+  const file = join(await moduleSources('kind', 'sigs.k8s.io/kind'), 'pkg/apis/config/defaults/image.go');
+  const image = /^const Image = "(.+)"$/m.exec(await readFile(file, 'utf8'))?.[1];
+  if (!image) throw new Error(`kind no longer names its node image in ${file}.`);
+  return image;
+}
+
+async function clusterOf(context: Context, progress: Progress): Promise<Cluster> {
+  const { engine, identity, kubeconfig } = context;
+  const env = await toolEnvironment(kubeconfig, progress);
+  return {
+    name: identity.name,
+    provider: 'kind',
+    kubeconfig,
+    nsenterPrefix: engine.nsenterPrefix,
+    env,
+    exec: executor(engine.nsenterPrefix, env),
+    loadImages: async (archives) => {
+      for (const archive of archives) await loadImage(context, archive);
+    },
+    down: () => removeKind(progress),
+  };
+}
+
+/** Archives from `buildImage` lie in a folder named after their content; such a one is loaded once per cluster. */
+async function loadImage(context: Context, archive: string): Promise<void> {
+  const mark = join(loadedFolderOf(context.identity), `${basename(dirname(archive))}-${basename(archive)}`);
+  if (existsSync(mark)) return;
+  await kindCommand(context, ['load', 'image-archive', archive]);
+  await mkdir(dirname(mark), { recursive: true });
+  await writeFile(mark, '');
+}
