@@ -20,8 +20,8 @@ export function runnerStep(world: World, failing: Failing): void {
   const status: RunnerStatus = { ...run.status?.runner, epoch: run.spec.runnerEpoch, observedGoal: run.spec.goal };
   run.status = { ...run.status, runner: status };
   const failed = status.steps?.some(({ state }) => state === 'Failed') ?? false;
-  if (run.spec.goal === 'Prepared' && !failed) advance(world, status, PREPARE, failing, 'Prepared');
-  else if (run.spec.goal === 'Migrated' && !failed) advance(world, status, MIGRATE, failing, 'Migrated');
+  if (run.spec.goal === 'Prepared' && !failed) advance(world, status, failing, 'Prepared');
+  else if (run.spec.goal === 'Migrated' && !failed) advance(world, status, failing, 'Migrated');
   else if (run.spec.goal === 'RolledBack') rollBack(world, status, failing);
   else if (run.spec.goal === 'Finished') {
     if (world.database.fenced) world.database.fenced = false;
@@ -31,13 +31,8 @@ export function runnerStep(world: World, failing: Failing): void {
   }
 }
 
-function advance(
-  world: World,
-  status: RunnerStatus,
-  steps: RunnerStepName[],
-  failing: Failing,
-  goal: 'Prepared' | 'Migrated',
-): void {
+function advance(world: World, status: RunnerStatus, failing: Failing, goal: 'Prepared' | 'Migrated'): void {
+  const steps = goal === 'Prepared' ? PREPARE : MIGRATE;
   const next = steps.find((name) => !status.steps?.some((step) => step.name === name));
   if (!next) {
     status.reachedGoal = goal;

@@ -1,0 +1,221 @@
+import { expect } from 'chai';
+import { FINALIZER, RETRY_ANNOTATION } from '../../api/names.ts';
+import type { PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
+import { phaseMigrationSpec } from '../../api/phase-migration.ts';
+import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
+import { decideMigration, type MigrationDecision } from './migration.ts';
+
+const START = Date.parse('2026-01-31T22:00:00Z');
+
+/** A PhaseMigration and its runs, and an operator that carries its decisions out. */
+class Scene {
+  now = START;
+  runs: PhaseMigrationRun[] = [];
+  readonly migration: PhaseMigration = {
+    apiVersion: 'phasemigration.io/v1alpha1',
+    kind: 'PhaseMigration',
+    metadata: { name: 'phases', namespace: 'ns', uid: 'u', generation: 1 },
+    spec: phaseMigrationSpec.parse({
+      database: { urlSecretRef: { name: 'db' } },
+      migrations: { image: 'm:2', from: 'a', to: 'b' },
+      workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: 'backend:2' } }],
+      backup: { claimName: 'backups' },
+    }),
+  };
+
+  /** Decides and carries out until nothing changes. */
+  reconcile(): MigrationDecision {
+    for (let pass = 0; pass < 10; pass++) {
+      const before = JSON.stringify([this.migration, this.runs]);
+      const decision = decideMigration(structuredClone({ now: this.now, migration: this.migration, runs: this.runs }));
+      if (decision.finalizer) this.migration.metadata.finalizers = decision.finalizer === 'Add' ? [FINALIZER] : [];
+      if (decision.status) this.migration.status = decision.status;
+      if (decision.createRun) this.runs.push(structuredClone(decision.createRun));
+      if (JSON.stringify([this.migration, this.runs]) === before) return decision;
+    }
+    throw new Error('decisions never come to rest');
+  }
+
+  /** The latest run ends and has cleaned up. */
+  end(status: PhaseMigrationRunStatus): void {
+    const run = this.runs.at(-1) as PhaseMigrationRun;
+    const workloads = [
+      {
+        kind: 'Deployment' as const,
+        name: 'backend',
+        uid: 'd',
+        replicas: 3,
+        selector: 'x',
+        images: { backend: 'backend:1' },
+      },
+    ];
+    run.status = { workloads, ...status };
+    run.metadata.finalizers = [];
+  }
+
+  ready() {
+    return this.migration.status?.conditions?.find(({ type }) => type === 'Ready');
+  }
+}
+
+describe('decideMigration', () => {
+  it('holds the object with a finalizer before it begins a run, and says Preparing before there is one', () => {
+    const scene = new Scene();
+    const first = decideMigration({ now: START, migration: scene.migration, runs: [] });
+    expect(first).to.deep.equal({ finalizer: 'Add' });
+    scene.migration.metadata.finalizers = [FINALIZER];
+    const second = decideMigration({ now: START, migration: scene.migration, runs: [] });
+    expect(second.createRun).to.equal(undefined);
+    expect(second.status?.phase).to.equal('Preparing');
+  });
+
+  it('begins one run, frozen, and not another while the manifest says the same', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.runs[0]?.spec).to.include({
+      attempt: 1,
+      direction: 'Up',
+      startRevision: 'a',
+      targetRevision: 'b',
+      goal: 'Prepared',
+    });
+    scene.end({ outcome: 'Succeeded' });
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.migration.status?.phase).to.equal('Succeeded');
+    expect(scene.ready()?.status).to.equal('True');
+  });
+
+  it('undoes on request with the images that were there before, and does it again on request', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded' });
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    expect(scene.runs.at(-1)?.spec).to.include({
+      attempt: 2,
+      direction: 'Down',
+      startRevision: 'b',
+      targetRevision: 'a',
+    });
+    expect(scene.runs.at(-1)?.spec.plan.workloads[0]?.images).to.deep.equal({ backend: 'backend:1' });
+    scene.end({ outcome: 'Succeeded' });
+    scene.reconcile();
+    expect(scene.migration.status?.phase).to.equal('RolledBack');
+    expect(scene.ready()).to.include({ status: 'True', reason: 'RolledBackAsRequested' });
+    scene.migration.spec.state = 'Migrated';
+    scene.reconcile();
+    expect(scene.runs.at(-1)?.spec).to.include({ attempt: 3, direction: 'Up' });
+    expect(scene.runs.at(-1)?.spec.plan.workloads[0]?.images).to.deep.equal({ backend: 'backend:2' });
+  });
+
+  it('has nothing to undo where nothing was migrated', () => {
+    const scene = new Scene();
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    expect(scene.runs).to.have.length(0);
+    expect(scene.ready()).to.include({ status: 'True', reason: 'NothingToRollBack' });
+  });
+
+  it('does not roll back when nobody recorded the old images', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded', workloads: undefined });
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.ready()?.reason).to.equal('PreviousImagesUnknown');
+  });
+
+  it('tries again after a failure when the retry annotation or the plan changes, never by itself', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Failed', failure: { step: 'Preflight', reason: 'CheckFailed', message: 'A check failed.' } });
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.migration.status?.conditions?.map(({ type }) => type)).to.deep.equal([
+      'Ready',
+      'Succeeded',
+      'Stalled',
+    ]);
+    scene.migration.metadata.annotations = { [RETRY_ANNOTATION]: 'now' };
+    scene.reconcile();
+    expect(scene.runs).to.have.length(2);
+    scene.end({ outcome: 'Failed', failure: { step: 'Preflight', reason: 'CheckFailed', message: 'A check failed.' } });
+    scene.migration.spec.backup.claimName = 'other';
+    scene.reconcile();
+    expect(scene.runs).to.have.length(3);
+  });
+
+  it('waits for the run before to clean up before it begins the next', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded' });
+    (scene.runs[0] as PhaseMigrationRun).metadata.finalizers = [FINALIZER];
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+  });
+
+  it('begins nothing while suspended, nor after a run that needs a person', () => {
+    const scene = new Scene();
+    scene.migration.spec.suspend = true;
+    scene.reconcile();
+    expect(scene.runs).to.have.length(0);
+    expect(scene.ready()?.reason).to.equal('Suspended');
+    scene.migration.spec.suspend = false;
+    scene.reconcile();
+    scene.end({
+      outcome: 'NeedsHuman',
+      failure: { step: 'Verify', reason: 'CheckFailed', message: 'A check failed.' },
+    });
+    scene.migration.metadata.annotations = { [RETRY_ANNOTATION]: 'now' };
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.ready()?.message).to.contain('kubectl scale deployment/backend --replicas=3');
+  });
+
+  it('keeps a deleted object until its run has brought its work to an end', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.migration.metadata.deletionTimestamp = '2026-01-31T22:01:00Z';
+    scene.reconcile();
+    expect(scene.migration.metadata.finalizers).to.deep.equal([FINALIZER]);
+    scene.end({ outcome: 'Failed', failure: { step: 'Backup', reason: 'Deleted', message: 'Deleted.' } });
+    scene.reconcile();
+    expect(scene.migration.metadata.finalizers).to.deep.equal([]);
+  });
+
+  it('says that a way down that failed left the database migrated', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded' });
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    scene.end({
+      outcome: 'RolledBack',
+      failure: { step: 'Verify', reason: 'CheckFailed', message: 'A check failed.' },
+    });
+    scene.reconcile();
+    expect(scene.migration.status?.phase).to.equal('Failed');
+    expect(scene.ready()?.message).to.contain('the database is at b');
+  });
+
+  it('moves lastTransitionTime only with the status', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    const before = scene.ready()?.lastTransitionTime;
+    scene.now += 60_000;
+    (scene.runs[0] as PhaseMigrationRun).status = {
+      steps: [],
+      runner: { epoch: 1, steps: [{ name: 'Backup', state: 'Running' }] },
+    };
+    scene.reconcile();
+    expect(scene.ready()?.lastTransitionTime).to.equal(before);
+    expect(scene.ready()?.message).to.contain('step Backup');
+    scene.end({ outcome: 'Succeeded' });
+    scene.reconcile();
+    expect(scene.ready()?.lastTransitionTime).to.not.equal(before);
+  });
+});
