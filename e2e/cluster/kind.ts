@@ -7,6 +7,7 @@ import { machineEngine, type Engine } from './engine.ts';
 import { contentHash } from './hash.ts';
 import { ownIdentity, type Identity } from './identity.ts';
 import { withLock } from './lock.ts';
+import { answerOutsideNames } from './offline/cluster-names.ts';
 import { hasRemains, runningEngine, startEngine, stopEngine } from './offline/engine/docker-daemon.ts';
 import { ensurePrograms, moduleSources } from './offline/go-build.ts';
 import { ensureNodeImage } from './offline/node-image.ts';
@@ -94,7 +95,14 @@ async function isReady(context: Context): Promise<boolean> {
 /** What a cluster was made after; one that was made after something else is made anew. */
 async function recipe(): Promise<string> {
   const offline = join(import.meta.dirname, 'offline');
-  const files = ['node/Dockerfile', 'node-image.ts', 'node-manifests.ts', 'go/kubernetes/go.mod', 'go/kind/go.mod'];
+  const files = [
+    'node/Dockerfile',
+    'node-image.ts',
+    'node-manifests.ts',
+    'cluster-names.ts',
+    'go/kubernetes/go.mod',
+    'go/kind/go.mod',
+  ];
   const texts = await Promise.all(
     [configFile, ...files.map((file) => join(offline, file))].map((file) => readFile(file)),
   );
@@ -114,7 +122,19 @@ async function create(context: Context, progress: Progress): Promise<void> {
   };
   const flags = ['--config', configFile, '--image', image, '--kubeconfig', context.kubeconfig, '--wait', '120s'];
   await kindCommand(context, ['create', 'cluster', ...flags], { onLine });
+  await settle(context, progress);
   await writeFile(readyFileOf(identity), await recipe());
+}
+
+/** Waits for what kind does not wait for: without it the first pod finds no names and the first claim no volume. */
+async function settle(context: Context, progress: Progress): Promise<void> {
+  const cluster = await clusterOf(context, progress);
+  const exec = (command: string[]) => cluster.exec(command);
+  if (context.engine.isOwn) await answerOutsideNames(exec);
+  progress('waiting for cluster DNS and volumes');
+  const rollout = ['kubectl', 'rollout', 'status', '--timeout=180s'];
+  await exec([...rollout, '--namespace=kube-system', 'deployment/coredns']);
+  await exec([...rollout, '--namespace=local-path-storage', 'deployment/local-path-provisioner']);
 }
 
 async function deleteCluster(context: Context, progress: Progress): Promise<void> {
