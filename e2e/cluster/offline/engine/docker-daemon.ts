@@ -6,13 +6,12 @@ import { failure, run } from '../../command.ts';
 import type { Engine } from '../../engine.ts';
 import type { Identity } from '../../identity.ts';
 import type { Progress } from '../../progress.ts';
-import { isRunning } from '../../throwaway.ts';
 import { mayExceedResourceLimits } from '../capabilities.ts';
 import { ensureSystemPackages } from '../system-packages.ts';
-import { deleteNamespace, ensureNamespace, inNamespace, namespaceExists, processesIn } from './network.ts';
+import { endProcess, engineProcesses } from './processes.ts';
+import { deleteNamespace, ensureNamespace, inNamespace, namespaceExists } from './network.ts';
 
 const startTimeoutMs = 60_000;
-const stopTimeoutMs = 60_000;
 
 const socketOf = (identity: Identity) => join(identity.runFolder, 'docker.sock');
 const pidFileOf = (identity: Identity) => join(identity.runFolder, 'docker.pid');
@@ -41,9 +40,9 @@ export async function startEngine(identity: Identity, progress: Progress): Promi
   await ensureSystemPackages(['docker.io', 'iptables', 'iproute2', 'procps', 'util-linux'], progress);
   progress('starting a Docker engine in a network namespace of its own');
   await ensureNamespace(identity.name);
+  await endDaemon(identity);
   await mkdir(identity.runFolder, { recursive: true, mode: 0o700 });
   await mkdir(dataOf(identity), { recursive: true });
-  await endDaemon(identity);
   const engine = engineOf(identity);
   const logFile = join(identity.stateFolder, 'docker.log');
   const hasEnded = await spawnDaemon([...engine.nsenterPrefix, 'dockerd', ...(await daemonFlags(identity))], logFile);
@@ -59,10 +58,7 @@ export async function startEngine(identity: Identity, progress: Progress): Promi
 /** Ends the engine with all its containers and removes its namespace. Images it has loaded stay for the next time. */
 export async function stopEngine(identity: Identity): Promise<void> {
   await endDaemon(identity);
-  for (const pid of await processesIn(identity.name)) await end(pid, 'SIGKILL');
-  for (const folder of [identity.runFolder, dataOf(identity)]) await unmountBelow(folder);
   await deleteNamespace(identity.name);
-  await rm(identity.runFolder, { recursive: true, force: true });
 }
 
 /** Whether anything of the engine is there. */
@@ -112,24 +108,14 @@ async function daemonPid(identity: Identity): Promise<number | undefined> {
   return command.includes(`--pidfile=${pidFileOf(identity)}`) ? pid : undefined;
 }
 
+/** Ends the daemon in order where it runs; where it was killed, ends and removes what it has left. */
 async function endDaemon(identity: Identity): Promise<void> {
   const pid = await daemonPid(identity);
-  if (pid !== undefined) await end(pid, 'SIGTERM');
-  await rm(pidFileOf(identity), { force: true });
-}
-
-async function end(pid: number, signal: NodeJS.Signals): Promise<void> {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-  const deadline = Date.now() + stopTimeoutMs;
-  while (isRunning(pid)) {
-    if (Date.now() > deadline)
-      throw new Error(`Process ${pid} does not end on ${signal}. End it by hand: kill -9 ${pid}`);
-    await delay(50);
-  }
+  if (pid !== undefined) await endProcess(pid, 'SIGTERM');
+  // A new daemon does not get on with the containerd and the containers of one that was killed.
+  for (const left of await engineProcesses(identity.name)) await endProcess(left, 'SIGKILL');
+  for (const folder of [identity.runFolder, dataOf(identity)]) await unmountBelow(folder);
+  await rm(identity.runFolder, { recursive: true, force: true });
 }
 
 /** What a daemon that was killed leaves mounted; its folders could not be removed otherwise. */
