@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ApiError, type StatusBody } from './errors.ts';
 import type { HttpAnswer } from './transport.ts';
+import type { KubeObject } from './types.ts';
 
 /** The error that an answer with a code of 400 or more stands for, in the API server's own words. */
 export function errorOf(answer: HttpAnswer): ApiError {
@@ -57,4 +58,13 @@ export function warningsOf(headers: IncomingHttpHeaders): string[] {
   if (header === undefined) return [];
   const texts = header.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g);
   return [...texts].map(([, text = '']) => text.replace(/\\(.)/g, '$1'));
+}
+
+/**
+ * In a Scale the server leaves `spec.replicas` out when it is 0 (omitempty), unlike in a Deployment. Whoever reads
+ * undefined as "unknown" or compares with 0 would never see an application that is scaled down; so it is put back.
+ */
+export function withReplicas<T extends KubeObject>(object: T & { spec?: object }): T {
+  if (object.kind !== 'Scale' || object.apiVersion !== 'autoscaling/v1') return object;
+  return { ...object, spec: { replicas: 0, ...object.spec } };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultCredentials, inClusterCredentials, kubeconfigCredentials, type Credentials } from './credentials.ts';
-import { errorOf, errorOfStream, throttledFor, warningsOf } from './answers.ts';
+import { errorOf, errorOfStream, throttledFor, warningsOf, withReplicas } from './answers.ts';
 import type {
   CallOptions,
   ClientOptions,
@@ -80,7 +80,8 @@ export class KubeClient {
     options: CallOptions & { subresource?: 'scale' } = {},
   ): Promise<KubeObject | undefined> {
     try {
-      return await this.#json<KubeObject>({ method: 'GET', path: pathOf(type, ref, options.subresource) }, options);
+      const path = pathOf(type, ref, options.subresource);
+      return withReplicas(await this.#json<KubeObject>({ method: 'GET', path }, options));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -144,16 +145,10 @@ export class KubeClient {
     if (kind === 'Apply' && fieldManager === undefined) {
       throw new Error(`Server-side apply of ${type.kind} ${keyOf(ref)} needs a fieldManager.`);
     }
-    return this.#json<KubeObject>(
-      {
-        method: 'PATCH',
-        path: pathOf(type, ref, subresource),
-        body,
-        contentType: patchContentTypes[kind],
-        query: { fieldManager, force: kind === 'Apply' ? force : undefined },
-      },
-      options,
-    );
+    const path = pathOf(type, ref, subresource);
+    const contentType = patchContentTypes[kind];
+    const query = { fieldManager, force: kind === 'Apply' ? force : undefined };
+    return withReplicas(await this.#json<KubeObject>({ method: 'PATCH', path, body, contentType, query }, options));
   }
 
   /** Writes the whole object; metadata.resourceVersion makes it fail with a conflict if somebody was faster. */

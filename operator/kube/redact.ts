@@ -6,7 +6,8 @@ const mask = '***';
  */
 const rules: readonly [pattern: RegExp, replacement: string][] = [
   // scheme://user:password@host, also where the password itself holds an unescaped @ or /: the last @ ends it.
-  [/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@"'`]*):[^\s"'`]*@/gi, `$1:${mask}@`],
+  // The lengths are limited because a text full of :// would take quadratic time otherwise.
+  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@"'`]{0,256}):[^\s"'`]{0,1024}@/gi, `$1:${mask}@`],
   // postgres://host/db?password=… and every other query parameter that names a secret.
   [/([?&](?:password|passwd|pwd|sslpassword|token|access_token|secret|signature)=)[^&\s"'`]+/gi, `$1${mask}`],
   // libpq keyword/value strings and environment variables: password='a b', PGPASSWORD=x.

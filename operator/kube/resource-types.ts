@@ -35,7 +35,7 @@ export type CustomResourceDefinition = WireObject<V1CustomResourceDefinition>;
 /**
  * autoscaling/v1 Scale: not a resource of its own but the `scale` subresource of a workload; read with
  * `client.get(Deployment, ref, {subresource: 'scale'})`. `status.replicas` counts terminating pods of a StatefulSet
- * but not of a Deployment: whoever wants to know that an application is gone counts pods by selector.
+ * but not of a Deployment (and the server leaves a zero out): whoever wants to know that an application is gone counts pods by selector.
  */
 export type Scale = WireObject<V1Scale>;
 
