@@ -60,7 +60,8 @@ export class EventRecorder {
   /** By what makes two events the same; the order is that of their last occurrence. */
   readonly #entries = new Map<string, Entry>();
   readonly #closing = new AbortController();
-  #pump: Promise<void> | undefined;
+  #rounds: Promise<void> = Promise.resolve();
+  #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: EventRecorderOptions) {
@@ -84,18 +85,25 @@ export class EventRecorder {
   /** Writes everything that is not written yet; for a clean shutdown. Resolves after at most `milliseconds`. */
   async flush(milliseconds = 5_000): Promise<void> {
     const limit = setTimeout(() => this.#closing.abort(), milliseconds);
-    clearTimeout(this.#timer);
-    await this.#pump;
-    await this.#write(true);
+    await this.#afterwards(() => this.#write(true));
     clearTimeout(limit);
   }
 
   #schedule(): void {
-    if (this.#pump !== undefined || this.#closing.signal.aborted) return;
-    this.#pump = this.#write(false).finally(() => {
-      this.#pump = undefined;
+    if (this.#scheduled || this.#closing.signal.aborted) return;
+    this.#scheduled = true;
+    void this.#afterwards(async () => {
+      // What is recorded from here on may come too late for this round.
+      this.#scheduled = false;
+      await this.#write(false);
       this.#scheduleRewrite();
     });
+  }
+
+  /** One after the other: two rounds at a time would both find the same event unwritten and create it twice. */
+  #afterwards(work: () => Promise<void>): Promise<void> {
+    this.#rounds = this.#rounds.then(work);
+    return this.#rounds;
   }
 
   /** A series that grew shortly after it was written is written once more when its time has come. */
