@@ -81,16 +81,17 @@ FROM debian:trixie-slim AS postgres-17
 # The planner's database in examples and tests. Without LLVM (120 MB): PostgreSQL then compiles no queries.
 FROM postgres-${PG_MAJOR} AS planner-postgres
 ARG PG_MAJOR
+# Before its packages would make the user with another number.
+RUN groupadd --gid 65532 postgres \
+ && useradd --uid 65532 --gid postgres --home-dir /var/lib/postgresql --no-create-home --shell /bin/sh postgres
 RUN apt-get update \
  && apt-get install -y --no-install-recommends postgresql-common \
  && sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
  && apt-get install -y --no-install-recommends postgresql-${PG_MAJOR} \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/perl /usr/lib/*-linux-gnu/libLLVM* /usr/lib/*-linux-gnu/libz3* \
       /usr/lib/postgresql/${PG_MAJOR}/lib/bitcode /usr/lib/postgresql/${PG_MAJOR}/lib/llvmjit* \
- && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
-RUN echo 'nonroot:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd \
- && echo 'nonroot:x:65532:' >> /etc/group \
- && mkdir -p /var/lib/postgresql/data && chown 65532:65532 /var/lib/postgresql/data
+ && find / -xdev -perm /6000 -type f -exec chmod a-s {} + \
+ && install --directory --owner=postgres --group=postgres --mode=0700 /var/lib/postgresql/data
 COPY --chmod=0755 examples/planner/postgres/entrypoint.sh /usr/local/bin/entrypoint.sh
 ENV PATH=/usr/lib/postgresql/${PG_MAJOR}/bin:/usr/local/bin:/usr/bin:/bin \
     PGDATA=/var/lib/postgresql/data/pgdata LANG=C.UTF-8
