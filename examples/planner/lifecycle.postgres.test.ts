@@ -49,7 +49,7 @@ describe('the planner as a process', function () {
     const { status, body } = await backend.get('/readyz');
     expect([status, errorCode(body)]).to.deep.equal([503, 'SchemaMismatch']);
     expect(errorMessage(body)).to.equal(
-      'This version needs the schema 976e6adbac6f, but the database is without project_phases.phase_type, ' +
+      'This version needs the schema 976e6adbac6f, but the database is one without project_phases.phase_type, ' +
         'resource_assignments.project_phase_id and with project_phases.start_date.',
     );
     expect((await backend.get('/healthz')).status).to.equal(200);
@@ -70,6 +70,15 @@ describe('the planner as a process', function () {
     await change('up');
     expect((await backend.get('/readyz')).status).to.equal(200);
     expect((await backend.get('/api/v1/status')).status).to.equal(200);
+  });
+
+  it('version 2 is not ready while a column of the old schema is left', async () => {
+    await change('up');
+    await postgres.psql('ALTER TABLE resource_assignments ADD COLUMN project_phase_id uuid', 'planner');
+    backend = await startBackend('v2', environment());
+    expect(errorMessage((await backend.get('/readyz')).body)).to.equal(
+      'This version needs the schema 92023c163a26, but the database is one with resource_assignments.project_phase_id.',
+    );
   });
 
   it('starts without a database, says so, and is ready once it is there', async () => {

@@ -31,5 +31,5 @@ export async function schemaProblem(database: Queryable, required: SchemaRequire
     ...(missing.length > 0 ? [`without ${missing.join(', ')}`] : []),
     ...(surplus.length > 0 ? [`with ${surplus.join(', ')}`] : []),
   ];
-  return `This version needs the schema ${required.revision}, but the database is ${parts.join(' and ')}.`;
+  return `This version needs the schema ${required.revision}, but the database is one ${parts.join(' and ')}.`;
 }

@@ -30,10 +30,7 @@ export function run(planner: PlannerVersion): void {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
 
   stop.with(async () => {
-    await new Promise((resolve) => {
-      server.close(resolve);
-      server.closeIdleConnections();
-    });
+    await new Promise((resolve) => server.close(resolve));
     await pool.end();
   });
   server.on('error', (error) => {

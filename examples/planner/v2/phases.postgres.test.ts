@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Client } from 'pg';
 import { startPostgres, type Postgres } from '../../../e2e/cluster/postgres.ts';
 import { errorCode, errorMessage, field, type Json } from '../api-client.ts';
 import { createTestbed, type Testbed } from '../testbed.ts';
@@ -103,11 +104,17 @@ describe('planner 2: phases', function () {
     it('two that overlap at the same moment: one is refused', async () => {
       const { id, phaseId } = await bed.newProject('2026-01-01', '2026-03-31');
       await bed.api.put(phasePath(phaseId), { end_date: '2026-01-31' });
+      const holder = new Client({ connectionString: postgres.adminUrl('planner') });
+      await holder.connect();
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM projects WHERE id = $1 FOR UPDATE', [id]);
       const late = { name: 'Late', start_date: '2026-02-01', end_date: '2026-02-28' };
-      const answers = await Promise.all(
-        Array.from({ length: 5 }, () => bed.api.post(`/api/v1/projects/${id}/phases`, late)),
-      );
-      expect(answers.map(({ status }) => status).sort()).to.deep.equal([201, 409, 409, 409, 409]);
+      const both = [late, late].map((phase) => bed.api.post(`/api/v1/projects/${id}/phases`, phase));
+      const waiting = `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+      while ((await postgres.psql(waiting)) !== '2');
+      await holder.end();
+      const answers = await Promise.all(both);
+      expect(answers.map(({ status }) => status).sort()).to.deep.equal([201, 409]);
     });
   });
 
