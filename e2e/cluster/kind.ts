@@ -7,10 +7,10 @@ import { machineEngine, type Engine } from './engine.ts';
 import { contentHash } from './hash.ts';
 import { ownIdentity, type Identity } from './identity.ts';
 import { withLock } from './lock.ts';
-import { answerOutsideNames } from './offline/cluster-names.ts';
+import { answerOutsideNames, corefile } from './offline/cluster-names.ts';
 import { hasRemains, runningEngine, startEngine, stopEngine } from './offline/engine/docker-daemon.ts';
 import { ensurePrograms, moduleSources } from './offline/go-build.ts';
-import { ensureNodeImage } from './offline/node-image.ts';
+import { ensureNodeImage, nodeImageKey } from './offline/node-image.ts';
 import type { Progress } from './progress.ts';
 import type { Cluster } from './provider.ts';
 import { executor, toolEnvironment } from './tools.ts';
@@ -94,19 +94,7 @@ async function isReady(context: Context): Promise<boolean> {
 
 /** What a cluster was made after; one that was made after something else is made anew. */
 async function recipe(): Promise<string> {
-  const offline = join(import.meta.dirname, 'offline');
-  const files = [
-    'node/Dockerfile',
-    'node-image.ts',
-    'node-manifests.ts',
-    'cluster-names.ts',
-    'go/kubernetes/go.mod',
-    'go/kind/go.mod',
-  ];
-  const texts = await Promise.all(
-    [configFile, ...files.map((file) => join(offline, file))].map((file) => readFile(file)),
-  );
-  return contentHash(texts);
+  return contentHash([await readFile(configFile), corefile, await nodeImageKey()]);
 }
 
 async function create(context: Context, progress: Progress): Promise<void> {

@@ -1,7 +1,8 @@
 import type { CommandResult } from '../command.ts';
+import { contentHash } from '../hash.ts';
 
 /** Names inside the cluster as kubeadm sets them up; every other name is answered "there is no such name" at once. */
-const corefile = `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
+export const corefile = `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     health {
        lameduck 5s
@@ -35,10 +36,18 @@ const corefile = `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
  * @param exec runs a command that can use kubectl on the new cluster
  */
 export async function answerOutsideNames(exec: (command: string[]) => Promise<CommandResult>): Promise<void> {
-  const patch = JSON.stringify({ data: { Corefile: corefile } });
-  const system = ['kubectl', '--namespace=kube-system'];
-  await exec([...system, 'patch', 'configmap', 'coredns', `--patch=${patch}`]);
-  // The pods would read it again only after half a minute; and one is enough for one node.
-  await exec([...system, 'scale', 'deployment/coredns', '--replicas=1']);
-  await exec([...system, 'rollout', 'restart', 'deployment/coredns']);
+  const settings = { data: { Corefile: corefile } };
+  const deployment = {
+    // One is enough for one node.
+    replicas: 1,
+    template: {
+      // The pods would read their settings again only after half a minute.
+      metadata: { annotations: { 'phase-migration/corefile': contentHash([corefile]) } },
+      // Asked only every ten seconds, it would be the last thing that a new cluster waits for.
+      spec: { containers: [{ name: 'coredns', readinessProbe: { periodSeconds: 1 } }] },
+    },
+  };
+  const patch = ['kubectl', '--namespace=kube-system', 'patch'];
+  await exec([...patch, 'configmap', 'coredns', `--patch=${JSON.stringify(settings)}`]);
+  await exec([...patch, 'deployment', 'coredns', `--patch=${JSON.stringify({ spec: deployment })}`]);
 }

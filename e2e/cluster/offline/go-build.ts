@@ -20,12 +20,19 @@ export async function ensurePrograms<Name extends ProgramName>(
   names: readonly Name[],
   progress: Progress = silent,
 ): Promise<Record<Name, string>> {
-  const toolchain = await goToolchain();
-  const entries = await Promise.all(names.map(async (name) => [name, await programFile(name, toolchain)] as const));
+  const files = await programFiles(names);
+  const entries = Object.entries(files) as [Name, string][];
   if (entries.some(([, file]) => !existsSync(file)))
     await withLock(join(cacheFolder(), 'programs', 'lock'), progress, async () => {
       for (const [name, file] of entries) if (!existsSync(file)) await build(name, file, progress);
     });
+  return files;
+}
+
+/** Where `ensurePrograms` puts the programs; the paths change with everything that the programs are built from. */
+export async function programFiles<Name extends ProgramName>(names: readonly Name[]): Promise<Record<Name, string>> {
+  const toolchain = await goToolchain();
+  const entries = await Promise.all(names.map(async (name) => [name, await programFile(name, toolchain)] as const));
   return Object.fromEntries(entries) as Record<Name, string>;
 }
 

@@ -9,14 +9,14 @@ import { baseRecipe, ensureBaseImage } from './base-image.ts';
 import { kubernetesVersion, type ProgramName } from './binaries.ts';
 import { buildah, withImageStore } from './buildah.ts';
 import { mayExceedResourceLimits } from './capabilities.ts';
-import { ensurePrograms, moduleSources } from './go-build.ts';
+import { ensurePrograms, moduleSources, programFiles } from './go-build.ts';
 import { bridgeNetwork, nothingToApply, volumeProvisioner } from './node-manifests.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
 /** Names of the images that only this node image has. */
 const localImages = {
   volumeProvisioner: 'phase-migration/local-path-provisioner:v0.0.30',
-  shell: 'phase-migration/busybox:latest',
+  shell: 'phase-migration/busybox:v1',
 };
 
 const programs = [
@@ -48,7 +48,7 @@ export interface NodeImage {
 export async function ensureNodeImage(progress: Progress): Promise<NodeImage> {
   await ensureSystemPackages(['busybox-static', 'mmdebstrap', 'buildah'], progress);
   const built = await ensurePrograms(programs, progress);
-  const key = await imageKey(built);
+  const key = await nodeImageKey();
   const name = `phase-migration-node:${key}`;
   const archive = join(cacheFolder(), 'images', 'node', `${key}.tar`);
   if (!existsSync(archive))
@@ -58,12 +58,29 @@ export async function ensureNodeImage(progress: Progress): Promise<NodeImage> {
   return { name, archive };
 }
 
-/** Everything that the node image depends on, the programs by their paths, which are named after their own sources. */
-async function imageKey(built: Programs): Promise<string> {
-  const recipes = ['node/Dockerfile', 'images/Dockerfile', 'node-image.ts', 'node-manifests.ts', 'go/kind/go.mod'];
-  const texts = await Promise.all(recipes.map((file) => readFile(join(import.meta.dirname, file))));
-  return contentHash([...Object.values(built), ...texts, baseRecipe, String(await mayExceedResourceLimits())]);
+/**
+ * Changes with everything that the node image depends on: the programs by their paths, which are named after their own
+ * sources, and what is written into it.
+ */
+export async function nodeImageKey(): Promise<string> {
+  const recipes = ['node/Dockerfile', 'images/Dockerfile', 'go/kind/go.mod'].map((file) =>
+    join(import.meta.dirname, file),
+  );
+  const texts = await Promise.all(recipes.map((file) => readFile(file)));
+  const written = [bridgeNetwork(), nothingToApply(), await volumeProvisioner(localImages)];
+  const limits = String(await mayExceedResourceLimits());
+  return contentHash([
+    ...Object.values(await programFiles(programs)),
+    ...texts,
+    ...written,
+    baseRecipe,
+    limits,
+    layout,
+  ]);
 }
+
+/** To be counted up when `assemble` lays the node out in another way. */
+const layout = '1';
 
 async function assemble(built: Programs, image: NodeImage, progress: Progress): Promise<void> {
   const folder = dirname(image.archive);

@@ -23,11 +23,15 @@ export function nothingToApply(): string {
   return dump({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { plugin: 'ptp' } });
 }
 
+/** Started before kube-proxy it would end at once, and be started again only ten seconds later. */
+const waitForApi =
+  'until busybox nc -w 1 "$KUBERNETES_SERVICE_HOST" "$KUBERNETES_SERVICE_PORT" -e /bin/busybox true; do busybox sleep 0.1; done';
+
 interface Manifest {
   kind: string;
   metadata: { name: string; annotations?: Record<string, string> };
   data?: Record<string, string>;
-  spec?: { template: { spec: { containers: { image: string }[] } } };
+  spec?: { template: { spec: { containers: { image: string }[]; initContainers?: object[] } } };
 }
 
 /**
@@ -40,7 +44,10 @@ export async function volumeProvisioner(images: { volumeProvisioner: string; she
   const sources = await moduleSources('local-path-provisioner', 'github.com/rancher/local-path-provisioner');
   const manifests = loadAll(await readFile(join(sources, 'deploy', 'local-path-storage.yaml'), 'utf8')) as Manifest[];
   const deployment = only(manifests, 'Deployment');
-  for (const container of deployment.spec?.template.spec.containers ?? []) container.image = images.volumeProvisioner;
+  const pod = deployment.spec?.template.spec;
+  if (!pod) throw new Error("The volume provisioner's Deployment has no pod template.");
+  for (const container of pod.containers) container.image = images.volumeProvisioner;
+  pod.initContainers = [{ name: 'wait-for-api', image: images.shell, command: ['sh', '-c', waitForApi] }];
   const storageClass = only(manifests, 'StorageClass');
   storageClass.metadata.name = 'standard';
   storageClass.metadata.annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
