@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
+import { MIGRATION_NAME, phaseMigration, scriptObjects } from './objects.ts';
+import { CONTAINER, DEPLOYMENT, NEW_IMAGE, REPLICAS, SELECTOR, type Planner } from './planner.ts';
+import { stepIntervals, type NamedInterval } from './split.ts';
+
+/** A way of carrying the migration out. */
+export type WayName = 'operator' | 'script';
+
+/**
+ * Carries the migration out.
+ *
+ * @returns what it says of itself: its parts in the order in which they began, with their times
+ * @throws Error when it did not succeed
+ */
+export type Way = (planner: Planner) => Promise<NamedInterval[]>;
+
+export const ways: Record<WayName, Way> = { operator: byOperator, script: byScript };
+
+const deadlineMs = 300_000;
+
+async function byOperator(planner: Planner): Promise<NamedInterval[]> {
+  await planner.apply(await phaseMigration());
+  const run = await untilEnded(planner);
+  const steps = stepIntervals([...(run.status?.steps ?? []), ...(run.status?.runner?.steps ?? [])]);
+  return steps.sort((a, b) => a.start - b.start);
+}
+
+async function untilEnded(planner: Planner): Promise<PhaseMigrationRun> {
+  const deadline = Date.now() + deadlineMs;
+  for (;;) {
+    const list = JSON.parse(await planner.kubectl(['get', 'phasemigrationruns', '-o', 'json'])) as {
+      items: PhaseMigrationRun[];
+    };
+    const [run] = list.items;
+    const outcome = run?.status?.outcome;
+    if (run && outcome === 'Succeeded') return run;
+    if (outcome || Date.now() > deadline) throw new Error(await story(planner, outcome));
+    // Seldom, so that the question costs the measured outage nothing to speak of; the times come from the status.
+    await delay(1000);
+  }
+}
+
+async function story(planner: Planner, outcome: string | undefined): Promise<string> {
+  const description = await planner.kubectl(['describe', 'phasemigration', MIGRATION_NAME]);
+  return `The PhaseMigration ${outcome ? `ended as ${outcome}` : `did not end within ${deadlineMs / 1000} s`}:\n${description}`;
+}
+
+async function byScript(planner: Planner): Promise<NamedInterval[]> {
+  const { sql, migrate, verify } = await scriptObjects();
+  await planner.apply(sql);
+  const folder = await mkdtemp(join(tmpdir(), 'phase-migration-bench-'));
+  try {
+    const files = [join(folder, 'migrate.json'), join(folder, 'verify.json')] as const;
+    await writeFile(files[0], JSON.stringify(migrate));
+    await writeFile(files[1], JSON.stringify(verify));
+    const script = join(import.meta.dirname, 'script.sh');
+    const image = `${CONTAINER}=${NEW_IMAGE}`;
+    const args = [planner.namespace, DEPLOYMENT, SELECTOR, image, String(REPLICAS), ...files];
+    const { stdout } = await planner.cluster.exec(['sh', script, ...args]);
+    return scriptParts(stdout);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Reads what the script says: each line the name of a part and when it ended, the first one when it began. */
+export function scriptParts(output: string): NamedInterval[] {
+  const marks = output
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .map(([name = '', time]) => ({ name, time: Number(time) }));
+  return marks.slice(1).map(({ name, time }, index) => ({ name, start: marks[index]!.time, end: time }));
+}

@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openCluster, type Cluster } from '../cluster/provider.ts';
+import { main, withProgress } from '../cluster/terminal.ts';
+import { buildImages, installOperator, installPlanner, loadImages, seedPlanner } from '../stack/stack.ts';
+import { parseOptions } from './options.ts';
+import { follow, type Seen } from './follow.ts';
+import { figures, restart } from './planner.ts';
+import { chapter, expectThat, show } from './tell.ts';
+
+const namespace = 'planner';
+const name = 'phases-to-user-definable';
+const examples = join(fileURLToPath(import.meta.url), '..', '..', '..', 'examples', 'planner');
+const kubectl = (...args: string[]) => ['kubectl', '-n', namespace, ...args];
+
+await main(async () => {
+  const options = parseOptions(process.argv.slice(2));
+  const began = Date.now();
+  const cluster = await withProgress('Kubernetes', (progress) => openCluster({ ...options, progress }));
+  await setUp(cluster);
+  await migrate(cluster);
+  await failAndUndo(cluster);
+  await rollBackOnRequest(cluster);
+  await migrateAgain(cluster);
+  await tellTheEnd(cluster, began);
+});
+
+async function setUp(cluster: Cluster): Promise<void> {
+  const images = await withProgress('Images', (progress) => buildImages(progress));
+  await withProgress('Images into the cluster', (progress) => loadImages(cluster, images, progress));
+  await withProgress('Operator, two replicas, by Helm', (progress) => installOperator(cluster, { progress }));
+  await withProgress('Planner 1.0.0 with PostgreSQL 17 and its data', async (progress) => {
+    await restart(cluster, namespace, progress);
+    await installPlanner(cluster, { namespace, progress });
+    await seedPlanner(cluster, { namespace, dataset: 'planner', progress });
+    progress('waiting for 3 replicas of the backend');
+    await cluster.exec(kubectl('rollout', 'status', 'deployment/planner-backend', '--timeout=180s'));
+  });
+}
+
+async function migrate(cluster: Cluster): Promise<void> {
+  chapter('Before', 'The planner’s old version with its data, at revision 976e6adbac6f:');
+  const before = await figures(cluster, namespace);
+  console.log(before.text);
+  chapter('Migrate', 'One manifest. Everything else is the operator’s work.');
+  await show(cluster, kubectl('apply', '-f', join(examples, 'phasemigration.yaml')));
+  const seen = await ended(cluster, name, 'Migrating 976e6adbac6f → 92023c163a26');
+  expectThat(seen.phase === 'Succeeded', `The migration has succeeded: ${seen.message}`);
+  const after = await figures(cluster, namespace);
+  console.log(`\n${after.text}`);
+  expectThat(after.matched === 591 && after.assignments === 1011, '591 of 1,011 assignments lie within a phase');
+  expectThat(after.budget === before.budget && after.budget === 2_800_000, 'the budget is still 2,800,000');
+  expectThat(after.phases === 'Execution 5, Planning 3', 'there are 3 phases Planning and 5 phases Execution');
+  await show(cluster, kubectl('get', 'pm'));
+}
+
+async function failAndUndo(cluster: Cluster): Promise<void> {
+  chapter(
+    'A migration that is wrong',
+    'It cuts budgets off. Its check and its snapshot see that, and it is undone by itself.',
+  );
+  const before = await figures(cluster, namespace);
+  const files = join(examples, 'round-budgets');
+  const sql = join(examples, '..', '..', 'migrations', 'sql');
+  const { stdout } = await cluster.exec(
+    kubectl(
+      'create',
+      'configmap',
+      'planner-round-budgets',
+      '--dry-run=client',
+      '-o',
+      'yaml',
+      ...configMapFiles(sql, files),
+    ),
+  );
+  await cluster.exec(kubectl('apply', '--server-side', '-f', '-'), { input: stdout });
+  await show(cluster, kubectl('apply', '-f', join(files, 'phasemigration.yaml')));
+  const seen = await ended(cluster, 'round-budgets', 'Migrating 92023c163a26 → 5b1e7c0d9a42');
+  expectThat(seen.phase === 'RolledBack', `it was undone: ${seen.message}`);
+  const after = await figures(cluster, namespace);
+  expectThat(after.text === before.text, 'every figure is what it was');
+  await show(cluster, kubectl('get', 'pm'));
+}
+
+async function rollBackOnRequest(cluster: Cluster): Promise<void> {
+  chapter('Rollback on request', 'spec.state says what is wanted: in Git, or by hand.');
+  const previousRun = await latestRun(cluster);
+  await show(cluster, kubectl('patch', 'pm', name, '--type=merge', '-p', '{"spec":{"state":"RolledBack"}}'));
+  const seen = await ended(cluster, name, 'Undoing 92023c163a26 → 976e6adbac6f', previousRun);
+  expectThat(seen.phase === 'RolledBack', seen.message);
+  const { stdout } = await cluster.exec(kubectl('get', 'pm', name, '-o', 'jsonpath={.status.warnings}'));
+  expectThat(stdout.includes('420 assignments'), `the operator warns: ${stdout}`);
+  const image = await cluster.exec(
+    kubectl(
+      'get',
+      'deployment',
+      'planner-backend',
+      '-o',
+      'jsonpath={.spec.template.spec.containers[0].image} × {.status.readyReplicas}',
+    ),
+  );
+  expectThat(image.stdout === 'planner-backend:1.0.0 × 3', `the old version is back: ${image.stdout}`);
+}
+
+async function migrateAgain(cluster: Cluster): Promise<void> {
+  chapter('And forward again');
+  const previousRun = await latestRun(cluster);
+  await show(cluster, kubectl('patch', 'pm', name, '--type=merge', '-p', '{"spec":{"state":"Migrated"}}'));
+  const seen = await ended(cluster, name, 'Migrating 976e6adbac6f → 92023c163a26', previousRun);
+  expectThat(seen.phase === 'Succeeded', seen.message);
+}
+
+async function tellTheEnd(cluster: Cluster, began: number): Promise<void> {
+  chapter('The whole story, as Kubernetes tells it');
+  await show(cluster, kubectl('describe', 'pm', name));
+  await show(cluster, kubectl('get', 'pm,pmr'));
+  chapter('Look around');
+  console.log(`npm run kubectl -- -n ${namespace} get pm,pmr,pods
+npm run kubectl -- -n ${namespace} describe pmr ${name}-1
+npm run kubectl -- -n ${namespace} explain pm.spec.verification
+npm run psql -- -c 'SELECT * FROM phasemigration.ledger'
+
+Remove everything:  npm run cluster -- down
+
+The demonstration took ${Math.round((Date.now() - began) / 1000)} s.`);
+}
+
+function ended(cluster: Cluster, migration: string, title: string, previousRun?: string): Promise<Seen> {
+  return withProgress(title, (progress) => follow(cluster, { namespace, name: migration, previousRun }, progress));
+}
+
+async function latestRun(cluster: Cluster): Promise<string> {
+  return (await cluster.exec(kubectl('get', 'pm', name, '-o', 'jsonpath={.status.runName}'))).stdout;
+}
+
+function configMapFiles(sql: string, files: string): string[] {
+  const applied = [
+    '000000000000_base_schema',
+    '976e6adbac6f_add_scope_performance_indexes',
+    '92023c163a26_transform_phases_to_user_definable',
+  ];
+  const own = ['index.json', '5b1e7c0d9a42_round_budgets.up.sql', '5b1e7c0d9a42_round_budgets.down.sql'];
+  const paths = [
+    ...applied.flatMap((each) => [`${each}.up.sql`, `${each}.down.sql`]).map((file) => join(sql, file)),
+    ...own.map((file) => join(files, file)),
+  ];
+  return paths.map((path) => `--from-file=${path}`);
+}

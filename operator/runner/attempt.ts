@@ -1,0 +1,193 @@
+import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
+import type { PhaseMigrationRun } from '../api/resources.ts';
+import { Interrupted, StepFailure } from './core/failure.ts';
+import { applicationName, databaseNames, type RunIdentity } from './core/names.ts';
+import { establish } from './establish.ts';
+import { keepAlive } from './heartbeat.ts';
+import type { RunnerOptions } from './options.ts';
+import { Sessions } from './postgres/sessions.ts';
+import { parseDatabaseUrl } from './postgres/url.ts';
+import type { Reporter } from './reporter.ts';
+import { carryThrough } from './steps/forward.ts';
+import { prepare } from './steps/prepare.ts';
+import { finish, isUntouched, rollBack } from './steps/roll-back.ts';
+import { isDone, recordStep, stepOf, type Work } from './work.ts';
+
+/** Goals only move on. */
+export const GOAL_ORDER: Record<Goal, number> = { Prepared: 0, Migrated: 1, RolledBack: 2, Finished: 3 };
+
+/** What an attempt shares with those before and after it. */
+export interface Surroundings {
+  identity: RunIdentity;
+  reporter: Reporter;
+  latest: () => PhaseMigrationRun;
+  changed: () => Promise<void>;
+  towards: (goal: Goal | undefined) => void;
+}
+
+const FORWARD = ['Preflight', 'Backup', 'Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'] as const;
+const BACK = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'] as const;
+
+/** Work on one set of sessions; ends with the first of them that is lost. */
+export class Attempt {
+  readonly #options: RunnerOptions;
+  readonly #abort: AbortController;
+  readonly #around: Surroundings;
+  #sessions: Sessions | undefined;
+  #work: Work | undefined;
+  #stopHeartbeat: () => void = () => undefined;
+
+  constructor(options: RunnerOptions, abort: AbortController, around: Surroundings) {
+    this.#options = options;
+    this.#abort = abort;
+    this.#around = around;
+    abort.signal.addEventListener('abort', () => this.end(), { once: true });
+  }
+
+  async run(): Promise<'Finished'> {
+    const { reporter } = this.#around;
+    for (;;) {
+      this.#abort.signal.throwIfAborted();
+      const { goal } = this.#around.latest().spec;
+      if (reporter.status.reachedGoal === goal && (goal !== 'Prepared' || this.#work)) {
+        if (goal === 'Finished') return await this.#farewell();
+        await this.#around.changed();
+        continue;
+      }
+      if (isBlocked(reporter.status, goal)) {
+        await this.#around.changed();
+        continue;
+      }
+      await this.#pursue(goal);
+    }
+  }
+
+  async #pursue(goal: Goal): Promise<void> {
+    const { reporter, towards } = this.#around;
+    reporter.update({ observedGoal: goal });
+    towards(goal);
+    if (GOAL_ORDER[goal] > ORDER.Migrated) closeOpenSteps(reporter);
+    try {
+      await this.#reach(goal);
+      reporter.update({ reachedGoal: goal });
+      await reporter.flush();
+    } catch (error) {
+      // The step says what failed; what becomes of the run is for the operator to say.
+      if (!(error instanceof StepFailure)) throw error;
+      await reporter.flush();
+    } finally {
+      towards(undefined);
+    }
+  }
+
+  async #reach(goal: Goal): Promise<void> {
+    const untouched = isUntouched(this.#around);
+    if (untouched && (goal === 'RolledBack' || goal === 'Finished')) return;
+    const work = await this.#established(goal);
+    switch (goal) {
+      case 'Prepared':
+        return prepare(work);
+      case 'Migrated':
+        return carryThrough(work);
+      case 'RolledBack':
+        return rollBack(work);
+      case 'Finished':
+        return finish(work);
+    }
+  }
+
+  async #established(goal: Goal): Promise<Work> {
+    if (this.#work) return this.#work;
+    try {
+      this.#work = await this.#connect();
+      this.#around.reporter.update({ waitingFor: undefined });
+      return this.#work;
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      this.#refused(goal, error);
+      throw goal === 'Prepared' ? error : new Interrupted(error.message);
+    }
+  }
+
+  async #connect(): Promise<Work> {
+    const { identity, reporter, latest, changed } = this.#around;
+    const { spec } = latest();
+    const address = parseDatabaseUrl(this.#options.databaseUrl);
+    const { maintenanceDatabase, clientRoles } = spec.plan.database;
+    if (maintenanceDatabase === address.database)
+      throw new StepFailure(
+        'InvalidDatabaseURL',
+        `database.maintenanceDatabase and the URL name the same database "${address.database}"; the lock must be held in another one`,
+      );
+    const application = applicationName(identity, this.#options.epoch);
+    const sessions = new Sessions(address, application, (why) => this.#abort.abort(new Interrupted(why)));
+    this.#sessions = sessions;
+    const maintenance = await establish({
+      ...{ run: identity, epoch: this.#options.epoch, sessions, reporter, maintenanceDatabase },
+      claim: { database: address.database, roles: clientRoles },
+      signal: this.#abort.signal,
+      onWaiting: (reason, message) => this.#waiting(reason, message),
+    });
+    this.#stopHeartbeat = keepAlive(maintenance, () =>
+      this.#abort.abort(new Interrupted('the database stopped answering')),
+    );
+    return {
+      ...{ run: identity, spec, epoch: this.#options.epoch, reporter, sessions, maintenance, latest, changed },
+      names: databaseNames(address.database, identity.uid),
+      folders: this.#options.folders,
+      ...{ files: [], operations: [], signal: this.#abort.signal, logger: this.#options.logger },
+      ...(this.#options.gate ? { gate: this.#options.gate } : {}),
+    };
+  }
+
+  #waiting(reason: 'DatabaseUnreachable' | 'WaitingForLock', message: string): void {
+    const { reporter } = this.#around;
+    if (reporter.status.waitingFor === message) return;
+    this.#options.logger.info(message, { reason });
+    reporter.update({ waitingFor: message });
+    const preflight = stepOf(reporter.status, 'Preflight');
+    if (isDone(reporter.status, 'Preflight')) return;
+    const startTime = preflight?.startTime ?? new Date().toISOString();
+    recordStep(reporter, { name: 'Preflight', state: 'Running', reason, message, startTime });
+  }
+
+  /** The server refuses the runner. Before the outage that fails the run; later people must mend it, for nobody else can. */
+  #refused(goal: Goal, failure: StepFailure): void {
+    const { reporter } = this.#around;
+    if (goal !== 'Prepared') return this.#waiting('DatabaseUnreachable', failure.message);
+    const now = new Date().toISOString();
+    const { reason, message } = failure;
+    recordStep(reporter, { name: 'Preflight', state: 'Failed', reason, message, startTime: now, completionTime: now });
+    reporter.update({ waitingFor: undefined });
+  }
+
+  async #farewell(): Promise<'Finished'> {
+    await this.#around.reporter.flush();
+    return 'Finished';
+  }
+
+  /** Cuts all sessions: with the maintenance session the lock goes too. */
+  end(): void {
+    this.#stopHeartbeat();
+    this.#sessions?.destroyAll();
+  }
+}
+
+/** Steps that the new goal put an end to are not under way any more. */
+function closeOpenSteps(reporter: Reporter): void {
+  for (const step of reporter.status.steps ?? []) {
+    if (step.state !== 'Running' || !(FORWARD as readonly string[]).includes(step.name)) continue;
+    recordStep(reporter, {
+      ...step,
+      state: 'Skipped',
+      message: 'Broken off: the run is undone.',
+      completionTime: new Date().toISOString(),
+    });
+  }
+}
+
+/** A step has failed on the way to this goal: only another goal can go on from there. */
+function isBlocked(status: RunnerStatus, goal: Goal): boolean {
+  const steps: readonly string[] = goal === 'RolledBack' ? BACK : goal === 'Finished' ? [] : FORWARD;
+  return (status.steps ?? []).some(({ name, state }) => state === 'Failed' && steps.includes(name));
+}

@@ -1,0 +1,132 @@
+import { StepFailure } from './core/failure.ts';
+import { isViolation, judgeHistory, planOperations, type Migration, type Operation } from './core/migrations.ts';
+import { loadMigrations } from './files.ts';
+import { tryLock } from './postgres/lock.ts';
+import { appendLedger, createLedger, readLedger, readLedgerRows } from './postgres/ledger.ts';
+import { Session } from './postgres/session.ts';
+import { parseDatabaseUrl } from './postgres/url.ts';
+import { judgeMigration } from './sql.ts';
+import { applyAlone, applyInTransaction, type ApplyOptions } from './steps/apply.ts';
+
+/** What a person or a deployment of the first version asks for, outside any run. */
+export interface ByHandOptions {
+  databaseUrl: string | undefined;
+  maintenanceDatabase: string;
+  folder: string;
+  to: string;
+  direction: 'up' | 'down';
+  /** Declares everything up to this revision to be there already. */
+  baseline?: string;
+  print: (line: string) => void;
+}
+
+const APPLICATION = 'phasemigration by hand';
+
+/**
+ * Migrates a database outside any run, with the same ledger, the same lock and the same refusals.
+ *
+ * @throws StepFailure with one sentence for people
+ */
+export async function migrateByHand(options: ByHandOptions): Promise<void> {
+  const address = parseDatabaseUrl(options.databaseUrl);
+  const maintenance = await Session.open(address, options.maintenanceDatabase, APPLICATION);
+  try {
+    const holder = await tryLock(maintenance, { database: address.database, roles: [] });
+    if (holder) throw new StepFailure('WaitingForLock', `${holder}; wait until it has ended`);
+    const session = await Session.open(address, address.database, APPLICATION);
+    try {
+      await migrateOn(session, options);
+    } finally {
+      await session.close();
+    }
+  } finally {
+    await maintenance.close();
+  }
+}
+
+async function migrateOn(session: Session, options: ByHandOptions): Promise<void> {
+  const { migrations, violations } = await loadMigrations(options.folder);
+  const syntax = (await Promise.all(migrations.map(judgeMigration))).flat();
+  await createLedger(session);
+  if (options.baseline) await declareBaseline(session, migrations, { ...options, baseline: options.baseline });
+  const ledger = await readLedger(session);
+  const wrong = [...violations, ...syntax, ...judgeHistory(migrations, ledger?.applied ?? [])];
+  if (wrong[0]) throw new StepFailure(wrong[0].reason, wrong.map(({ message }) => message).join('\n'));
+  if (ledger?.revision === options.to) return options.print(`already at ${options.to}`);
+  await carryOut(session, operationsTo(migrations, ledger?.revision, options), options);
+}
+
+function operationsTo(migrations: Migration[], from: string | undefined, options: ByHandOptions): Operation[] {
+  if (from === undefined) {
+    const last = migrations.findIndex(({ revision }) => revision === options.to);
+    if (last < 0) throw new StepFailure('UnknownRevision', `revision "${options.to}" has no migration file`);
+    return migrations.slice(0, last + 1).map((migration) => ({ migration, direction: 'up' }));
+  }
+  const direction = options.direction === 'up' ? 'Up' : 'Down';
+  const plan = planOperations(migrations, { direction, startRevision: from, targetRevision: options.to });
+  const violation = plan.find(isViolation);
+  if (violation) throw new StepFailure(violation.reason, violation.message);
+  return plan.filter((item): item is Operation => !isViolation(item));
+}
+
+async function carryOut(session: Session, operations: Operation[], options: ByHandOptions): Promise<void> {
+  const apply: ApplyOptions = {
+    session,
+    author: {},
+    onMessage: (migration, { severity, message }) => options.print(`${migration.name}: ${severity}: ${message}`),
+  };
+  for (const operation of operations) {
+    const { migration, direction } = operation;
+    const milliseconds = migration.transactional
+      ? await inTransaction(session, operation, apply)
+      : (await applyAlone(operation, apply)).milliseconds;
+    options.print(`${migration.name} ${direction === 'up' ? 'applied' : 'undone'} in ${milliseconds} ms`);
+  }
+}
+
+async function inTransaction(session: Session, operation: Operation, apply: ApplyOptions): Promise<number> {
+  await session.query('BEGIN');
+  try {
+    const [applied] = await applyInTransaction([operation], apply);
+    await session.query('COMMIT');
+    return applied?.milliseconds ?? 0;
+  } catch (error) {
+    await session.query('ROLLBACK');
+    throw error;
+  }
+}
+
+async function declareBaseline(
+  session: Session,
+  migrations: Migration[],
+  options: ByHandOptions & { baseline: string },
+): Promise<void> {
+  const ledger = await readLedger(session);
+  if (ledger?.revision !== undefined)
+    throw new StepFailure(
+      'UnexpectedRevision',
+      `the ledger is at "${ledger.revision}" already; a baseline is declared for a database without one`,
+    );
+  const last = migrations.findIndex(({ revision }) => revision === options.baseline);
+  if (last < 0) throw new StepFailure('UnknownRevision', `revision "${options.baseline}" has no migration file`);
+  await session.query('BEGIN');
+  for (const migration of migrations.slice(0, last + 1))
+    await appendLedger(session, { migration, direction: 'up', state: 'baseline', startedAt: new Date() });
+  await session.query('COMMIT');
+  options.print(`declared ${options.baseline} as what is there`);
+}
+
+/** Prints the ledger, oldest row first. */
+export async function printLedger(options: Pick<ByHandOptions, 'databaseUrl' | 'print'>): Promise<void> {
+  const address = parseDatabaseUrl(options.databaseUrl);
+  const session = await Session.open(address, address.database, APPLICATION);
+  try {
+    const rows = await readLedgerRows(session);
+    if (!rows) return options.print('no ledger');
+    for (const row of rows)
+      options.print([row.id, row.name, row.direction, row.state, row.checksum.slice(0, 12), row.run ?? '-'].join('  '));
+    options.print(`at revision ${(await readLedger(session))?.revision ?? 'none'}`);
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,243 @@
+import type { PhaseMigrationRunSpec } from '../../api/phase-migration-run.ts';
+import {
+  inverse,
+  isViolation,
+  judgeHistory,
+  planOperations,
+  withoutDown,
+  type Migration,
+  type Violation,
+} from './migrations.ts';
+import type { LedgerState } from './ledger.ts';
+
+export interface ClientRole {
+  name: string;
+  exists: boolean;
+  superuser: boolean;
+  /** The runner's role is a member of it, so that it may end its sessions. */
+  member: boolean;
+  /** The runner's role has ADMIN on it. */
+  admin: boolean;
+}
+
+/** Everything that was looked up before users are affected. */
+export interface PreflightFacts {
+  spec: PhaseMigrationRunSpec;
+  database: string;
+  server: { major: number; text: string };
+  hasPgDump: boolean;
+  /** The server's process that answers is not the one that the connection was opened to. */
+  pooled: boolean;
+  role: { name: string; superuser: boolean; createDatabase: boolean; createRole: boolean; signalBackend: boolean };
+  /** The runner's role is the database's owner, or a member of it. */
+  owner: { name: string; mayAct: boolean };
+  clientRoles: ClientRole[];
+  preparedTransactions: string[];
+  /** Replication slots and subscriptions of the database. */
+  replication: string[];
+  sizeBytes: number;
+  disks: { what: string; freeBytes: number }[];
+  ledger: LedgerState | undefined;
+  files: Migration[];
+  fileViolations: Violation[];
+  restorePoint: 'Template' | 'Dump' | 'None';
+}
+
+type Policy = (facts: PreflightFacts) => Violation[];
+
+const violation = (reason: Violation['reason'], message: string): Violation => ({ reason, message });
+
+const version: Policy = ({ server, spec }) =>
+  server.major >= spec.plan.preflight.minPostgresVersion
+    ? []
+    : [
+        violation(
+          'PostgresVersionTooOld',
+          `the server is PostgreSQL ${server.text}, but preflight.minPostgresVersion is ${spec.plan.preflight.minPostgresVersion}`,
+        ),
+      ];
+
+const client: Policy = ({ hasPgDump, server }) =>
+  hasPgDump
+    ? []
+    : [
+        violation(
+          'ClientVersionMissing',
+          `the runner’s image has no pg_dump of version ${server.major}; use a runner image that has it`,
+        ),
+      ];
+
+const direct: Policy = ({ pooled }) =>
+  pooled
+    ? [
+        violation(
+          'TransactionPooler',
+          'the URL leads to a connection pooler: sessions are not the runner’s own there; give the URL of the server itself',
+        ),
+      ]
+    : [];
+
+const ownership: Policy = ({ owner, role, database }) =>
+  owner.mayAct || role.superuser
+    ? []
+    : [
+        violation(
+          'InsufficientPrivilege',
+          `role "${role.name}" is not the owner of database "${database}": GRANT "${owner.name}" TO "${role.name}"`,
+        ),
+      ];
+
+const createDatabase: Policy = ({ role, restorePoint }) =>
+  restorePoint !== 'Template' || role.superuser || role.createDatabase
+    ? []
+    : [
+        violation(
+          'InsufficientPrivilege',
+          `role "${role.name}" may not create databases, which rollback.restorePoint Template needs: ALTER ROLE "${role.name}" CREATEDB`,
+        ),
+      ];
+
+const signal: Policy = ({ role, clientRoles }) => {
+  const others = clientRoles.filter(({ exists, member }) => exists && !member).map(({ name }) => `"${name}"`);
+  return role.superuser || role.signalBackend || others.length === 0
+    ? []
+    : [
+        violation(
+          'InsufficientPrivilege',
+          `role "${role.name}" may not end the sessions of ${others.join(', ')}: GRANT pg_signal_backend TO "${role.name}"`,
+        ),
+      ];
+};
+
+const fenceable: Policy = (facts) => facts.clientRoles.flatMap((client) => judgeClientRole(facts, client));
+
+function judgeClientRole({ role, server }: PreflightFacts, client: ClientRole): Violation[] {
+  const refuse = (message: string) => [violation('InsufficientPrivilege', message)];
+  if (!client.exists) return refuse(`the role "${client.name}" of database.clientRoles does not exist`);
+  if (client.name === role.name)
+    return refuse(
+      `"${client.name}" of database.clientRoles is the role of the runner’s own URL: leave database.clientRoles empty where the application shares the owner’s role`,
+    );
+  if (role.superuser) return [];
+  if (client.superuser)
+    return refuse(
+      `"${client.name}" of database.clientRoles is a superuser, whom no fence can keep out: ALTER ROLE "${client.name}" NOSUPERUSER`,
+    );
+  const SINCE_ADMIN_IS_NEEDED = 16;
+  if (!role.createRole)
+    return refuse(
+      `role "${role.name}" may not set "${client.name}" NOLOGIN: ALTER ROLE "${role.name}" CREATEROLE${server.major >= SINCE_ADMIN_IS_NEEDED ? `; GRANT "${client.name}" TO "${role.name}" WITH ADMIN OPTION` : ''}`,
+    );
+  if (server.major >= SINCE_ADMIN_IS_NEEDED && !client.admin)
+    return refuse(
+      `role "${role.name}" may not set "${client.name}" NOLOGIN: GRANT "${client.name}" TO "${role.name}" WITH ADMIN OPTION`,
+    );
+  return [];
+}
+
+const sharedRole: Policy = ({ role, clientRoles }) =>
+  clientRoles.length === 0 && role.superuser
+    ? [
+        violation(
+          'InsufficientPrivilege',
+          `role "${role.name}" is a superuser, whom CONNECTION LIMIT 0 does not keep out: name the application’s roles in database.clientRoles`,
+        ),
+      ]
+    : [];
+
+const prepared: Policy = ({ preparedTransactions }) =>
+  preparedTransactions.length === 0
+    ? []
+    : [
+        violation(
+          'PreparedTransactions',
+          `prepared transactions hold locks: ${preparedTransactions.join(', ')}; COMMIT PREPARED or ROLLBACK PREPARED them`,
+        ),
+      ];
+
+const replication: Policy = ({ replication: blockers, restorePoint }) =>
+  blockers.length === 0 || restorePoint === 'None'
+    ? []
+    : [
+        violation(
+          'ReplicationSlots',
+          `${blockers.join(', ')} would be lost or block when the restore point takes the database’s place: drop them, or set rollback.restorePoint None`,
+        ),
+      ];
+
+const disk: Policy = ({ disks, sizeBytes, spec }) => {
+  const needed = sizeBytes * spec.plan.preflight.freeDiskFactor;
+  return disks
+    .filter(({ freeBytes }) => freeBytes < needed)
+    .map(({ what, freeBytes }) =>
+      violation(
+        'NotEnoughDisk',
+        `${what} has ${megabytes(freeBytes)} free, but ${spec.plan.preflight.freeDiskFactor} × the database’s size is ${megabytes(needed)}`,
+      ),
+    );
+};
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1_048_576)} MiB`;
+}
+
+const revision: Policy = ({ ledger, spec, database }) => {
+  if (!ledger)
+    return [
+      violation(
+        'UnexpectedRevision',
+        `database "${database}" has no ledger of migrations, but "${spec.startRevision}" was expected; declare what is there with: runner migrate --baseline ${spec.startRevision}`,
+      ),
+    ];
+  const unexplained = ledger.unexplained.map(({ name, direction }) =>
+    violation(
+      'UnexpectedRevision',
+      `the ledger says that "${name}" (${direction}) was begun outside a transaction and not how it ended; find out and record it before anything else`,
+    ),
+  );
+  if (ledger.revision === spec.startRevision) return unexplained;
+  return [
+    ...unexplained,
+    violation(
+      'UnexpectedRevision',
+      `database "${database}" is at revision "${ledger.revision ?? 'none'}", but "${spec.startRevision}" was expected; migrate it there first, or correct migrations.from`,
+    ),
+  ];
+};
+
+const files: Policy = ({ files: migrations, fileViolations, ledger, spec }) => {
+  const operations = planOperations(migrations, spec);
+  const violations = operations.filter(isViolation);
+  const ordered = operations.flatMap((item) => (isViolation(item) ? [] : [item]));
+  const { strategy } = spec.plan.rollback;
+  const needed = [...ordered, ...(strategy === 'Down' ? inverse(ordered) : [])];
+  const downs = withoutDown(needed).map(({ name }) =>
+    violation(
+      'DownMissing',
+      `migration "${name}" has no down, which ${strategy === 'Down' ? 'rollback.strategy Down' : 'undoing it'} needs`,
+    ),
+  );
+  return [...fileViolations, ...violations, ...downs, ...judgeHistory(migrations, ledger?.applied ?? [])];
+};
+
+/** In the order in which people should read them: the first one's reason is the step's. */
+const POLICIES: Policy[] = [
+  version,
+  client,
+  direct,
+  revision,
+  files,
+  ownership,
+  createDatabase,
+  fenceable,
+  sharedRole,
+  signal,
+  prepared,
+  replication,
+  disk,
+];
+
+/** Everything that stands against beginning. */
+export function judgePreflight(facts: PreflightFacts): Violation[] {
+  return POLICIES.flatMap((policy) => policy(facts));
+}

@@ -1,0 +1,31 @@
+import type { Session } from './postgres/session.ts';
+
+const BEAT_EVERY_MS = 5000;
+/** A statement of the runner's own on this session takes milliseconds, a swap less than a second. */
+const ANSWER_WITHIN_MS = 20_000;
+
+/**
+ * Asks the session that holds the lock for a sign of life. A network that swallows packets would otherwise go unnoticed
+ * for minutes, in which somebody else may have been given the lock.
+ *
+ * @returns what stops it
+ */
+export function keepAlive(session: Session, onSilence: () => void): () => void {
+  let deadline: NodeJS.Timeout | undefined;
+  const beat = setInterval(() => {
+    if (deadline) return;
+    deadline = setTimeout(onSilence, ANSWER_WITHIN_MS);
+    session.query('SELECT 1').then(
+      () => {
+        clearTimeout(deadline);
+        deadline = undefined;
+      },
+      // Whoever lost the connection hears of it from the session itself.
+      () => clearTimeout(deadline),
+    );
+  }, BEAT_EVERY_MS);
+  return () => {
+    clearInterval(beat);
+    clearTimeout(deadline);
+  };
+}

@@ -1,0 +1,82 @@
+import { parse } from 'pg-connection-string';
+import type { ClientConfig } from 'pg';
+import { StepFailure } from '../core/failure.ts';
+
+/** Where the target database is and as whom it is reached. */
+export interface DatabaseAddress {
+  host: string;
+  port: number;
+  user: string;
+  password?: string;
+  database: string;
+  ssl?: ClientConfig['ssl'];
+  /** libpq's sslmode, for pg_dump. */
+  sslMode?: string;
+  /** Path of the authorities' certificates, for pg_dump. */
+  sslRootCertificate?: string;
+}
+
+const ADVICE = 'give the Secret a value like postgres://user:password@host:5432/database';
+
+/**
+ * Reads a postgres:// URL. Nothing of a malformed one is repeated in the message: it may hold a password anywhere.
+ *
+ * @throws StepFailure InvalidDatabaseURL
+ */
+export function parseDatabaseUrl(text: string | undefined): DatabaseAddress {
+  if (text === undefined || text.trim() === '')
+    throw new StepFailure('InvalidDatabaseURL', `DATABASE_URL is empty; ${ADVICE}`);
+  if (!/^postgres(ql)?:\/\//.test(text.trim()))
+    throw new StepFailure('InvalidDatabaseURL', `DATABASE_URL is not a postgres:// URL; ${ADVICE}`);
+  const parsed = parseUrl(text.trim());
+  const missing = (['host', 'database', 'user'] as const).filter((part) => !parsed[part]);
+  if (missing.length > 0)
+    throw new StepFailure('InvalidDatabaseURL', `DATABASE_URL has no ${missing.join(' and no ')}; ${ADVICE}`);
+  const port = parsed.port ? Number(parsed.port) : 5432;
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new StepFailure(
+      'InvalidDatabaseURL',
+      `DATABASE_URL has a port that is not a number from 1 to 65535; ${ADVICE}`,
+    );
+  const mode = parsed['sslmode'] as string | undefined;
+  const authorities = parsed['sslrootcert'] as string | undefined;
+  return {
+    host: parsed.host!,
+    port,
+    user: parsed.user!,
+    database: parsed.database!,
+    ...(parsed.password ? { password: parsed.password } : {}),
+    ...(parsed.ssl === undefined ? {} : { ssl: parsed.ssl as ClientConfig['ssl'] }),
+    ...(mode ? { sslMode: mode } : {}),
+    ...(authorities ? { sslRootCertificate: authorities } : {}),
+  };
+}
+
+function parseUrl(text: string): ReturnType<typeof parse> {
+  try {
+    // new URL() refuses what libpq would refuse; the parser alone is lenient.
+    new URL(text);
+    return parse(text);
+  } catch {
+    throw new StepFailure('InvalidDatabaseURL', `DATABASE_URL cannot be parsed as a URL; ${ADVICE}`);
+  }
+}
+
+/** Environment for libpq programs: the password never stands among the arguments, where `ps` shows it. */
+export function libpqEnvironment(
+  address: DatabaseAddress,
+  options: { database?: string; application: string },
+): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    PGHOST: address.host,
+    PGPORT: String(address.port),
+    PGUSER: address.user,
+    PGDATABASE: options.database ?? address.database,
+    PGAPPNAME: options.application,
+    PGCONNECT_TIMEOUT: '10',
+    ...(address.password === undefined ? {} : { PGPASSWORD: address.password }),
+    ...(address.sslMode ? { PGSSLMODE: address.sslMode } : {}),
+    ...(address.sslRootCertificate ? { PGSSLROOTCERT: address.sslRootCertificate } : {}),
+  };
+}

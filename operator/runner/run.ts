@@ -1,0 +1,196 @@
+import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
+import type { PhaseMigrationRun } from '../api/resources.ts';
+import { backoffDelay, pause as quietPause } from '../kube/timing.ts';
+import { Attempt, GOAL_ORDER } from './attempt.ts';
+import { Interrupted, Superseded, messageOf } from './core/failure.ts';
+import type { RunIdentity } from './core/names.ts';
+import type { RunnerOptions } from './options.ts';
+import { Reporter } from './reporter.ts';
+import { isTransient } from './work.ts';
+
+/** How a runner ended: its work is done, a newer start does it, or it was asked to end. */
+export type RunnerEnd = 'Finished' | 'Superseded' | 'Stopped';
+
+const CLAIM_RETRY = { baseMilliseconds: 100, capMilliseconds: 3000 };
+
+/**
+ * Works on one run until it is finished: takes its status over, watches how far it may go, goes there, and reports.
+ * Whatever is lost on the way (a session, the lock, an interrupted step), the next look begins with the facts on the
+ * server.
+ */
+export async function runRunner(options: RunnerOptions): Promise<RunnerEnd> {
+  try {
+    const runner = await Runner.start(options);
+    return await runner.work();
+  } catch (error) {
+    if (error instanceof Superseded) {
+      options.logger.info('A newer start of the runner works on this run; this one ends.', { detail: error.message });
+      return 'Superseded';
+    }
+    if (options.signal.aborted) return 'Stopped';
+    throw error;
+  }
+}
+
+class Runner {
+  readonly #options: RunnerOptions;
+  readonly #reporter: Reporter;
+  readonly #identity: RunIdentity;
+  #latest: PhaseMigrationRun;
+  /** Aborts the attempt under way; its reason says why. */
+  #attempt = new AbortController();
+  #workingTowards: Goal | undefined;
+  #onChange = new Set<() => void>();
+  readonly #stop = new AbortController();
+  #superseded: Superseded | undefined;
+
+  private constructor(options: RunnerOptions, run: PhaseMigrationRun, status: RunnerStatus) {
+    this.#options = options;
+    this.#latest = run;
+    this.#identity = { namespace: run.metadata.namespace ?? '', name: run.metadata.name, uid: run.metadata.uid ?? '' };
+    const end = () => this.#end(new Interrupted('the runner is asked to end'));
+    options.signal.addEventListener('abort', end, { once: true });
+    if (options.signal.aborted) end();
+    this.#reporter = new Reporter(status, options.port, { signal: this.#stop.signal, logger: options.logger });
+    this.#reporter.onSuperseded = () => this.#supersede();
+  }
+
+  /** Takes the status over from an earlier start. */
+  static async start(options: RunnerOptions): Promise<Runner> {
+    const { port, signal, logger } = options;
+    for (let failures = 1; ; failures++) {
+      try {
+        const run = await port.get();
+        refuseNewer(run, options.epoch);
+        const status = takeOver(run.status?.runner, options);
+        await port.claim(status);
+        const runner = new Runner(options, run, status);
+        port.watch((changed) => runner.#see(changed), runner.#stop.signal);
+        return runner;
+      } catch (error) {
+        if (error instanceof Superseded || signal.aborted) throw error;
+        logger.warn('The run cannot be taken over yet; trying again.', { error: messageOf(error) });
+        await quietPause(backoffDelay(CLAIM_RETRY, failures), signal);
+      }
+    }
+  }
+
+  /** Attempts until one reaches the goal Finished. */
+  async work(): Promise<RunnerEnd> {
+    try {
+      for (let failures = 0; ;) {
+        const end = await this.#attemptOnce();
+        if (end === 'Finished') return end;
+        if (this.#superseded) throw this.#superseded;
+        if (this.#options.signal.aborted) return 'Stopped';
+        failures = end === 'Progress' ? 0 : failures + 1;
+        if (failures > 0) await quietPause(backoffDelay(CLAIM_RETRY, failures), this.#stop.signal);
+        if (failures > 0) await this.#look();
+      }
+    } finally {
+      this.#end(new Interrupted('the runner ends'));
+    }
+  }
+
+  /** One attempt on fresh sessions. `Progress`: the goal changed; `Lost`: something went away under its hands. */
+  async #attemptOnce(): Promise<'Finished' | 'Progress' | 'Lost'> {
+    this.#attempt = new AbortController();
+    if (this.#stop.signal.aborted) this.#attempt.abort();
+    const { status } = this.#reporter;
+    if (status.reachedGoal === 'Prepared') this.#reporter.update({ reachedGoal: undefined });
+    const attempt = new Attempt(this.#options, this.#attempt, {
+      ...{ identity: this.#identity, reporter: this.#reporter },
+      latest: () => this.#latest,
+      changed: () => this.#changed(),
+      towards: (goal) => (this.#workingTowards = goal),
+    });
+    try {
+      return await attempt.run();
+    } catch (error) {
+      if (error instanceof Superseded) this.#supersede();
+      if (!isTransient(error) && !this.#attempt.signal.aborted) throw error;
+      this.#options.logger.info('Looking at everything anew.', { because: messageOf(error) });
+      return this.#attempt.signal.reason instanceof GoalChanged ? 'Progress' : 'Lost';
+    } finally {
+      attempt.end();
+    }
+  }
+
+  /** Reads the run itself, so that a runner that was cut off learns of a newer one before it touches anything again. */
+  async #look(): Promise<void> {
+    for (let failures = 1; !this.#stop.signal.aborted; failures++) {
+      try {
+        return this.#see(await this.#options.port.get());
+      } catch (error) {
+        this.#options.logger.warn('The run cannot be read; trying again.', { error: messageOf(error) });
+        await quietPause(backoffDelay(CLAIM_RETRY, failures), this.#stop.signal);
+      }
+    }
+  }
+
+  #see(run: PhaseMigrationRun): void {
+    // Goals only move on: an older copy of the run must not bring an earlier one back.
+    if (GOAL_ORDER[run.spec.goal] < GOAL_ORDER[this.#latest.spec.goal]) return;
+    this.#latest = run;
+    if (isNewer(run, this.#options.epoch)) return this.#supersede();
+    if (this.#workingTowards && this.#workingTowards !== run.spec.goal) this.#attempt.abort(new GoalChanged());
+    for (const notify of [...this.#onChange]) notify();
+  }
+
+  #changed(): Promise<void> {
+    const { signal } = this.#attempt;
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#onChange.delete(done);
+        signal.removeEventListener('abort', interrupted);
+      };
+      const done = () => {
+        end();
+        resolve();
+      };
+      const interrupted = () => {
+        end();
+        reject(new Interrupted('the wait was interrupted'));
+      };
+      this.#onChange.add(done);
+      signal.addEventListener('abort', interrupted, { once: true });
+      if (signal.aborted) interrupted();
+    });
+  }
+
+  #supersede(): void {
+    this.#superseded ??= new Superseded(`the run is at start ${this.#latest.spec.runnerEpoch} of the runner`);
+    this.#end(this.#superseded);
+  }
+
+  #end(reason: Error): void {
+    this.#stop.abort(reason);
+    this.#attempt.abort(reason);
+  }
+}
+
+class GoalChanged extends Interrupted {}
+
+function isNewer(run: PhaseMigrationRun, epoch: number): boolean {
+  return run.spec.runnerEpoch > epoch || (run.status?.runner?.epoch ?? 0) > epoch;
+}
+
+function refuseNewer(run: PhaseMigrationRun, epoch: number): void {
+  if (isNewer(run, epoch))
+    throw new Superseded(`the run is at start ${run.spec.runnerEpoch} of the runner; this is start ${epoch}`);
+}
+
+/** What an earlier start recorded, under the new epoch. It is not prepared any more: nothing of it is warm. */
+function takeOver(earlier: RunnerStatus | undefined, options: RunnerOptions): RunnerStatus {
+  const { reachedGoal, waitingFor: _waitingFor, ...kept } = earlier ?? {};
+  return {
+    databaseChanged: 'No',
+    clientWrites: 'Impossible',
+    ...kept,
+    ...(reachedGoal && reachedGoal !== 'Prepared' ? { reachedGoal } : {}),
+    epoch: options.epoch,
+    ...(options.podName ? { podName: options.podName } : {}),
+    ...(options.podAddress ? { podAddress: options.podAddress } : {}),
+    verificationReleased: false,
+  };
+}

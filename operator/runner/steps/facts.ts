@@ -1,0 +1,68 @@
+import { planOperations, isViolation, type Operation } from '../core/migrations.ts';
+import { loadMigrations } from '../files.ts';
+import { openTarget } from '../establish.ts';
+import { StepFailure } from '../core/failure.ts';
+import { databaseExists } from '../postgres/clone.ts';
+import { readLedger } from '../postgres/ledger.ts';
+import type { LedgerState } from '../core/ledger.ts';
+import type { Work } from '../work.ts';
+
+/** Loads the migration files and what the run does with them, where that has not been done yet. */
+export async function load(work: Work): Promise<void> {
+  if (work.operations.length > 0) return;
+  const { migrations } = await loadMigrations(work.folders.migrations);
+  const plan = planOperations(migrations, work.spec);
+  work.files = migrations;
+  const violation = plan.find(isViolation);
+  if (violation) throw new StepFailure(violation.reason, violation.message);
+  work.operations = plan as Operation[];
+}
+
+/** How far the database says that the run has come. */
+export interface Progress {
+  ledger: LedgerState;
+  /** How many of the run's operations are applied, counted from the first. */
+  applied: number;
+  /** An operation outside a transaction that was announced and whose end nobody recorded. */
+  unexplained?: string;
+}
+
+/**
+ * Reads from the ledger how far the run has come, and says so in the status: this, and not what was reported before a
+ * crash, is the truth.
+ *
+ * @throws StepFailure UnexpectedRevision when the ledger is at none of the run's revisions
+ */
+export async function readProgress(work: Work): Promise<Progress> {
+  const target = await openTarget(work);
+  const ledger = (await readLedger(target)) ?? { applied: [], unexplained: [], failed: [] };
+  const revisions = [work.spec.startRevision, ...work.operations.map((operation) => revisionAfter(work, operation))];
+  const applied = revisions.indexOf(ledger.revision ?? '');
+  const unexplained = ledger.unexplained[0]?.name;
+  if (applied > 0 && ledger.lastRun !== work.run.uid)
+    throw new StepFailure(
+      'UnexpectedRevision',
+      `somebody else migrated database "${work.names.target}" to "${ledger.revision}" since the preflight`,
+    );
+  if (applied < 0)
+    throw new StepFailure(
+      'UnexpectedRevision',
+      `the ledger of database "${work.names.target}" says revision "${ledger.revision ?? 'none'}", which this run never leads through`,
+    );
+  // A failed operation outside a transaction leaves traces that no revision tells of.
+  const partly = ledger.failed.some(({ run }) => run === work.run.uid);
+  const databaseChanged = unexplained ? 'Unknown' : applied > 0 || partly ? 'Yes' : 'No';
+  work.reporter.update({ databaseChanged, ...(ledger.revision ? { revision: ledger.revision } : {}) });
+  return { ledger, applied, ...(unexplained ? { unexplained } : {}) };
+}
+
+function revisionAfter(work: Work, { migration, direction }: Operation): string {
+  if (direction === 'up') return migration.revision;
+  return work.files[work.files.indexOf(migration) - 1]?.revision ?? '';
+}
+
+/** Whether the restore point has taken the database's place: both renames happen in one transaction. */
+export async function isSwapped(work: Work): Promise<boolean> {
+  const { maintenance, names } = work;
+  return (await databaseExists(maintenance, names.failed)) && !(await databaseExists(maintenance, names.restorePoint));
+}

@@ -1,0 +1,84 @@
+import { StepFailure } from '../core/failure.ts';
+import { isDone, runStep, skipStep, type Work } from '../work.ts';
+import { load, readProgress } from './facts.ts';
+import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
+import { allTransactional, migrate } from './migrate.ts';
+import { chooseRestorePoint } from './preflight-facts.ts';
+import { takeRestorePoint } from './restore-point.ts';
+import { verificationJobs } from './verification-jobs.ts';
+
+/** Carries the run through the outage: from the facts, wherever an earlier start of the runner ended. */
+export async function carryThrough(work: Work): Promise<void> {
+  const { status } = work.reporter;
+  if (status.alreadyAtTarget) return;
+  // That clients may have written is recorded before they are let in: then everything before it is done.
+  const isLifting = status.fence?.state === 'Lifting' || status.fence?.state === 'Lifted';
+  if (!isLifting) await behindFence(work);
+  await unfenceStep(work, 'Unfence', { clientWrites: 'Possible', verificationReleased: false });
+}
+
+async function behindFence(work: Work): Promise<void> {
+  const { reporter } = work;
+  await load(work);
+  await fence(work);
+  const { applied, unexplained } = await readProgress(work);
+  if (unexplained) return refuseUnexplained(work, unexplained);
+  if (applied === 0) await restorePoint(work);
+  const remaining = work.operations.slice(applied);
+  if (remaining.length > 0 || (!allTransactional(work.operations) && !isDone(reporter.status, 'Verify')))
+    await migrate(work, remaining);
+  else confirmCommitted(work);
+  if (work.spec.direction === 'Up' && work.spec.plan.verification.jobs.length > 0) await verificationJobs(work);
+}
+
+async function fence(work: Work): Promise<void> {
+  const { status } = work.reporter;
+  const method = await chooseRestorePoint(work);
+  if (isDone(status, 'Fence')) return raiseFence(work, {});
+  const planned = status.restorePoint ?? (method === 'None' ? undefined : plannedRestorePoint(work, method));
+  await fenceStep(work, 'Fence', { clientWrites: 'Impossible', ...(planned ? { restorePoint: planned } : {}) });
+}
+
+/** Recorded together with the fence, so that it costs no further question to the API server in the outage. */
+function plannedRestorePoint(work: Work, method: 'Template' | 'Dump') {
+  return { state: 'Taking' as const, method, ...(method === 'Template' ? { database: work.names.restorePoint } : {}) };
+}
+
+async function restorePoint(work: Work): Promise<void> {
+  const method = await chooseRestorePoint(work);
+  const { status } = work.reporter;
+  const isOutdated = status.clientWrites === 'Possible';
+  if (!isOutdated && method !== 'None' && status.restorePoint?.state === 'Taken' && isDone(status, 'Snapshot')) return;
+  // Somebody opened the fence for a while: what clients wrote then belongs into the restore point too.
+  if (isOutdated && status.restorePoint)
+    work.reporter.update({ clientWrites: 'Impossible', restorePoint: { ...status.restorePoint, state: 'Taking' } });
+  if (method === 'None') skipStep(work.reporter, 'RestorePoint', 'The manifest says that none is taken.');
+  await takeRestorePoint(work, method);
+}
+
+function refuseUnexplained(work: Work, name: string): Promise<void> {
+  return runStep(work, 'Migrate', 'MigrationFailed', () =>
+    Promise.reject(
+      new StepFailure(
+        'MigrationFailed',
+        `migration "${name}" runs outside a transaction and was begun by an earlier start of the runner; how far it came is not known, and it is never tried again blindly`,
+      ),
+    ),
+  );
+}
+
+/** An earlier start committed and could not say so any more. */
+function confirmCommitted(work: Work): void {
+  if (work.spec.direction === 'Down' || !isDone(work.reporter.status, 'Migrate')) {
+    for (const name of ['Migrate', 'Verify'] as const) if (!isDone(work.reporter.status, name)) confirm(work, name);
+  }
+}
+
+function confirm(work: Work, name: 'Migrate' | 'Verify'): void {
+  const now = new Date().toISOString();
+  const steps = work.reporter.status.steps ?? [];
+  const earlier = steps.find((step) => step.name === name);
+  const message = 'The ledger says that an earlier start of the runner committed it, together with its checks.';
+  const step = { ...earlier, name, state: 'Succeeded' as const, message, completionTime: now };
+  work.reporter.update({ steps: [...steps.filter((other) => other.name !== name), step] });
+}

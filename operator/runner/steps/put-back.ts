@@ -1,0 +1,74 @@
+import { StepFailure } from '../core/failure.ts';
+import { closeTarget, currentName, openTarget } from '../establish.ts';
+import { renameDatabases } from '../postgres/clone.ts';
+import { compareDatabaseSettings, readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
+import { readFingerprint } from '../postgres/fingerprint.ts';
+import { identifier } from '../postgres/identifiers.ts';
+import { isSwapped } from './facts.ts';
+import { assertRevision } from './migrate.ts';
+import { verify } from './questions.ts';
+import { startSide } from './restore-point.ts';
+import { stepOf, type Evidence, type Work } from '../work.ts';
+
+/**
+ * Lets the restore point take the database's place. Both renames and everything that belongs to the database itself
+ * (owner, access list, comment, settings, connection limit) are one transaction.
+ */
+export async function putBack(work: Work, evidence: Evidence): Promise<void> {
+  const { reporter, maintenance, names } = work;
+  const { restorePoint } = reporter.status;
+  if (await isSwapped(work)) return;
+  reporter.update({ restorePoint: { ...restorePoint!, state: 'PuttingBack' }, databaseChanged: 'Unknown' });
+  await reporter.flush();
+  const current = await currentName(work);
+  await closeTarget(work);
+  const settings = await readDatabaseSettings(maintenance, current);
+  const name = await nameBehindFence(work);
+  const began = performance.now();
+  await renameDatabases(
+    maintenance,
+    [
+      [current, names.failed],
+      [names.restorePoint, name],
+    ],
+    [
+      ...statementsFor(name, settings),
+      `ALTER DATABASE ${identifier(name)} CONNECTION LIMIT ${await limitBehindFence(work, settings.connectionLimit)}`,
+    ],
+  );
+  evidence['method'] = restorePoint?.method ?? 'Template';
+  evidence['swapMilliseconds'] = String(Math.round(performance.now() - began));
+  const lost = compareDatabaseSettings(settings, await readDatabaseSettings(maintenance, name));
+  if (lost.length > 0)
+    throw new StepFailure('RollbackFailed', `settings of the database could not be put back: ${lost.join('; ')}`);
+}
+
+async function mustHide(work: Work): Promise<boolean> {
+  if (work.reporter.status.fence?.mode !== 'ConnectionLimit') return false;
+  const row = await work.maintenance.one('SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER');
+  return row['rolsuper'] !== 't';
+}
+
+async function nameBehindFence(work: Work): Promise<string> {
+  return (await mustHide(work)) ? work.names.hidden : work.names.target;
+}
+
+/** Under the hidden name nobody is kept out; else the fence's own limit stays. */
+async function limitBehindFence(work: Work, limit: number): Promise<number> {
+  return (await mustHide(work)) ? -1 : limit;
+}
+
+/** What came back must be what was there before: revision, schema, figures, and the rollback checks. */
+export async function verifyPutBack(work: Work, evidence: Evidence): Promise<void> {
+  const target = await openTarget(work);
+  await assertRevision(target, work.spec.startRevision);
+  const recorded = stepOf(work.reporter.status, 'Snapshot')?.evidence?.['schemaFingerprint'];
+  const fingerprint = await readFingerprint(target);
+  evidence['schemaFingerprint'] = fingerprint.sha256;
+  if (recorded && recorded !== fingerprint.sha256)
+    throw new StepFailure('RollbackVerificationFailed', 'the schema is not what it was before the migration');
+  const checks =
+    work.spec.direction === 'Up' ? work.spec.plan.verification.rollbackChecks : work.spec.plan.verification.checks;
+  const figures = work.reporter.status.snapshots ?? {};
+  await verify(work, target, { checks, figures, side: startSide(work), inTransaction: false }, evidence);
+}

@@ -1,0 +1,118 @@
+import { StepFailure } from '../core/failure.ts';
+import { compareFingerprints, readFingerprint, relationSizes } from '../postgres/fingerprint.ts';
+import { cloneDatabase, databaseExists, dropDatabase } from '../postgres/clone.ts';
+import { identifier } from '../postgres/identifiers.ts';
+import { sqlState, type Session } from '../postgres/session.ts';
+import { currentName, openTarget } from '../establish.ts';
+import { compareFigures } from '../core/snapshots.ts';
+import { runStep, type Evidence, type Work } from '../work.ts';
+import { raiseFence } from './fence.ts';
+import { questionTimeout } from './questions.ts';
+import { takeFigures, type SchemaSide } from '../postgres/ask.ts';
+import { takeDump } from './restore-dump.ts';
+
+export type RestorePointMethod = 'Template' | 'Dump' | 'None';
+
+/** How often a clone is tried again when a session appeared on the database in between. */
+const ATTEMPTS = 3;
+
+/** Which of the two schemas is there before the run does anything. */
+export function startSide(work: Work): SchemaSide {
+  return work.spec.direction === 'Up' ? 'old' : 'new';
+}
+
+/**
+ * Takes what the database can be put back to, and the figures that must be the same afterwards: both are read back from
+ * the copy and compared with the original before anything is migrated.
+ */
+export async function takeRestorePoint(work: Work, method: RestorePointMethod): Promise<void> {
+  if (method === 'None') return snapshotStep(work);
+  if (method === 'Dump') {
+    await runStep(work, 'RestorePoint', 'RestorePointFailed', (evidence) => takeDump(work, evidence));
+    return snapshotStep(work);
+  }
+  let copy: Session | undefined;
+  await runStep(work, 'RestorePoint', 'RestorePointFailed', async (evidence) => {
+    copy = await takeClone(work, evidence);
+  });
+  await snapshotStep(work, copy);
+  await sealClone(work, copy!);
+}
+
+async function takeClone(work: Work, evidence: Evidence): Promise<Session> {
+  const { maintenance, names } = work;
+  if (await databaseExists(maintenance, names.restorePoint)) await dropDatabase(maintenance, names.restorePoint);
+  const target = await openTarget(work);
+  const began = performance.now();
+  await cloneBehindFence(work, target, evidence);
+  evidence['database'] = names.restorePoint;
+  evidence['cloneMilliseconds'] = String(Math.round(performance.now() - began));
+  const copy = await work.sessions.open(names.restorePoint);
+  await compareCopy(target, copy, evidence);
+  return copy;
+}
+
+async function cloneBehindFence(work: Work, target: Session, evidence: Evidence): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await cloneDatabase(target, target.database, work.names.restorePoint);
+    } catch (error) {
+      const OBJECT_IN_USE = '55006';
+      if (sqlState(error) !== OBJECT_IN_USE || attempt === ATTEMPTS) throw error;
+      // Whoever came in did so behind the fence: it is proved again before the next attempt.
+      await raiseFence(work, evidence);
+    }
+  }
+}
+
+async function compareCopy(original: Session, copy: Session, evidence: Evidence): Promise<void> {
+  const read = async (session: Session) => ({
+    fingerprint: await readFingerprint(session),
+    sizes: await relationSizes(session),
+  });
+  const [before, after] = await Promise.all([read(original), read(copy)]);
+  const differences = compareFingerprints(before.fingerprint, after.fingerprint);
+  if (differences.length > 0)
+    throw new StepFailure('RestorePointFailed', `the copy’s schema differs: ${differences.slice(0, 5).join('; ')}`);
+  const unequal = [...before.sizes].filter(([oid, size]) => after.sizes.get(oid) !== size);
+  if (unequal.length > 0 || before.sizes.size !== after.sizes.size)
+    throw new StepFailure('RestorePointFailed', `${unequal.length} tables or indexes of the copy have another size`);
+  evidence['schemaFingerprint'] = before.fingerprint.sha256;
+  evidence['comparedRelations'] = String(before.sizes.size);
+  evidence['bytes'] = String([...before.sizes.values()].reduce((sum, size) => sum + BigInt(size), 0n));
+}
+
+/** From here on nobody connects to the copy any more, so that it can take the database's place at once. */
+async function sealClone(work: Work, copy: Session): Promise<void> {
+  await work.maintenance.query(`ALTER DATABASE ${identifier(work.names.restorePoint)} CONNECTION LIMIT 0`);
+  void work.sessions.close(copy, work.maintenance).catch(() => undefined);
+  work.reporter.update({ restorePoint: { ...work.reporter.status.restorePoint!, state: 'Taken' } });
+}
+
+/** Records the figures of the original, and compares them with the copy's where there is one. */
+function snapshotStep(work: Work, copy?: Session): Promise<void> {
+  return runStep(work, 'Snapshot', 'RestorePointFailed', async (evidence) => {
+    const target = await openTarget(work);
+    const questions = { snapshots: work.spec.plan.snapshots, side: startSide(work) };
+    const options = { inTransaction: false, timeoutMs: questionTimeout(work) };
+    const [figures, copied] = await Promise.all([
+      takeFigures(target, questions, options),
+      copy ? takeFigures(copy, questions, options) : undefined,
+    ]);
+    for (const [name, figure] of Object.entries(copied ?? {})) {
+      const difference = compareFigures(figures[name]!, figure);
+      if (difference)
+        throw new StepFailure('RestorePointFailed', `figure "${name}" differs in the copy: ${difference}`);
+    }
+    evidence['figures'] = String(Object.keys(figures).length);
+    evidence['schemaFingerprint'] = (await schemaOf(work, target)) ?? '';
+    if ((await currentName(work)) !== target.database) throw new Error('the target database was renamed meanwhile');
+    work.reporter.update({ snapshots: figures });
+  });
+}
+
+/** The fingerprint that the clone was compared with, or a fresh one where there is no clone. */
+async function schemaOf(work: Work, target: Session): Promise<string | undefined> {
+  const step = work.reporter.status.steps?.find(({ name }) => name === 'RestorePoint');
+  return step?.evidence?.['schemaFingerprint'] ?? (await readFingerprint(target)).sha256;
+}

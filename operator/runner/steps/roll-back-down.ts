@@ -1,0 +1,154 @@
+import { StepFailure } from '../core/failure.ts';
+import { inverse, withoutDown } from '../core/migrations.ts';
+import { openTarget } from '../establish.ts';
+import { takeFigures } from '../postgres/ask.ts';
+import { compareFingerprints, readFingerprint } from '../postgres/fingerprint.ts';
+import type { Session } from '../postgres/session.ts';
+import { isTransient, runStep, stepOf, warn, type Evidence, type Work } from '../work.ts';
+import { applyInTransaction, type Applied } from './apply.ts';
+import type { Progress } from './facts.ts';
+import { assertNoClients, raiseFence } from './fence.ts';
+import {
+  allTransactional,
+  applyOne,
+  applyOptions,
+  assertRevision,
+  commit,
+  describeApplied,
+  endSide,
+  recordApplied,
+} from './migrate.ts';
+import { questionTimeout, verify } from './questions.ts';
+import { startSide } from './restore-point.ts';
+import { readSchemaBefore } from './schema-file.ts';
+
+/**
+ * Undoes what the run applied by the migrations’ own other direction, which keeps what clients wrote since. Where all of
+ * it is transactional it is one transaction, together with the rollback checks: a `down` that fails changes nothing.
+ */
+export async function rollBackByDown(work: Work, progress: Progress): Promise<void> {
+  const operations = inverse(work.operations.slice(0, progress.applied));
+  const lacking = withoutDown(operations);
+  if (
+    work.spec.plan.rollback.strategy === 'RestorePoint' ||
+    progress.unexplained ||
+    operations.length === 0 ||
+    lacking.length > 0
+  )
+    return runStep(work, 'Rollback', 'RollbackFailed', () => Promise.reject(noWayBack(work)));
+  const target = await openTarget(work);
+  const figures = await figuresBefore(work, target);
+  await runStep(work, 'Rollback', 'RollbackFailed', async (evidence) => {
+    work.reporter.update({ databaseChanged: 'Unknown' });
+    await work.reporter.flush();
+    const applied = allTransactional(operations)
+      ? await downWhole(work, target, { operations, figures }, evidence)
+      : await downOneByOne(work, target, { operations, figures }, evidence);
+    recordApplied(work, applied, 'Reverted');
+    describeApplied(evidence, applied);
+    evidence['method'] = 'Down';
+  });
+}
+
+/** An earlier start ended right after it had undone everything: what it could not say any more is looked at again. */
+export async function verifyEarlierDown(work: Work): Promise<void> {
+  const { status } = work.reporter;
+  await runStep(work, 'Rollback', 'RollbackFailed', async () => {
+    await raiseFence(work, {});
+    return 'The ledger says that an earlier start of the runner undid the migration.';
+  });
+  // What clients wrote before the undoing cannot be told from what was there by now.
+  const figures = status.clientWrites === 'Possible' ? {} : (status.snapshots ?? {});
+  await verifyStep(work, await openTarget(work), figures, false);
+}
+
+/** Fails with what a person has to decide, when neither way back is open. */
+function noWayBack(work: Work): StepFailure {
+  const { status } = work.reporter;
+  const writes =
+    status.clientWrites === 'Possible'
+      ? ' Clients may have written since, which a restore would lose; that needs somebody’s approval.'
+      : '';
+  return new StepFailure(
+    'RollbackFailed',
+    `the migration of database "${work.names.target}" cannot be undone by itself.${writes} The fence stays up and the application down: decide whether to go on with the migrated schema, or restore ${status.backup ? `the backup ${status.backup.archive}` : 'a backup'} by hand`,
+  );
+}
+
+/** The figures that must survive: as recorded while nobody has written since, else as they are now behind the fence. */
+async function figuresBefore(work: Work, target: Session): Promise<Record<string, string>> {
+  const { status } = work.reporter;
+  if (status.clientWrites !== 'Possible' && status.snapshots) return status.snapshots;
+  const questions = { snapshots: work.spec.plan.snapshots, side: endSide(work) };
+  return takeFigures(target, questions, { inTransaction: false, timeoutMs: questionTimeout(work) });
+}
+
+interface Down {
+  operations: Parameters<typeof applyInTransaction>[0];
+  figures: Record<string, string>;
+}
+
+async function downWhole(work: Work, target: Session, down: Down, evidence: Evidence): Promise<Applied[]> {
+  await target.query('BEGIN');
+  try {
+    const applied = await applyInTransaction(down.operations, applyOptions(work, target));
+    describeApplied(evidence, applied);
+    await target.query('SET CONSTRAINTS ALL IMMEDIATE');
+    await verifyStep(work, target, down.figures, true);
+    await assertNoClients(work);
+    await commit(work, target);
+    return applied;
+  } catch (error) {
+    if (!isTransient(error)) {
+      await target.query('ROLLBACK');
+      await target.pin();
+      work.reporter.update({ databaseChanged: 'Yes' });
+    }
+    throw error;
+  }
+}
+
+async function downOneByOne(work: Work, target: Session, down: Down, evidence: Evidence): Promise<Applied[]> {
+  const applied: Applied[] = [];
+  for (const operation of down.operations) {
+    applied.push(...(await applyOne(work, target, operation)));
+    describeApplied(evidence, applied);
+  }
+  await verifyStep(work, target, down.figures, false);
+  return applied;
+}
+
+function verifyStep(
+  work: Work,
+  target: Session,
+  figures: Record<string, string>,
+  inTransaction: boolean,
+): Promise<void> {
+  return runStep(work, 'VerifyRollback', 'RollbackVerificationFailed', async (evidence) => {
+    await assertRevision(target, work.spec.startRevision);
+    await compareSchema(work, target, evidence);
+    const { verification } = work.spec.plan;
+    const checks = work.spec.direction === 'Up' ? verification.rollbackChecks : verification.checks;
+    await verify(work, target, { checks, figures, side: startSide(work), inTransaction }, evidence);
+  });
+}
+
+/**
+ * `down` is usually not an inverse. While nobody can have written and a restore point is there, a difference makes it
+ * fail, and the restore point is put back instead. After clients have written there is no other way that keeps their
+ * writes: the rollback checks decide, and the differences are told as a warning.
+ */
+async function compareSchema(work: Work, target: Session, evidence: Evidence): Promise<void> {
+  const { status } = work.reporter;
+  const recorded = stepOf(status, 'Snapshot')?.evidence?.['schemaFingerprint'];
+  const fingerprint = await readFingerprint(target);
+  evidence['schemaFingerprint'] = fingerprint.sha256;
+  if (!recorded || recorded === fingerprint.sha256) return;
+  const before = await readSchemaBefore(work, recorded);
+  const differences = before ? compareFingerprints(before, fingerprint) : ['what differs is not known'];
+  const text = `after down the schema is not what it was: ${differences.slice(0, 10).join('; ')}${differences.length > 10 ? '; …' : ''}`;
+  evidence['schemaDifferences'] = differences.join('; ');
+  if (status.clientWrites !== 'Possible' && status.restorePoint?.state === 'Taken')
+    throw new StepFailure('RollbackVerificationFailed', text);
+  warn(work.reporter, text);
+}

@@ -1,0 +1,123 @@
+import { inverse, withoutDown } from '../core/migrations.ts';
+import { currentName, openTarget } from '../establish.ts';
+import { databaseExists, dropDatabase } from '../postgres/clone.ts';
+import { isDone, isTransient, runStep, skipStep, stepOf, toStepFailure, warn, type Work } from '../work.ts';
+import { isSwapped, load, readProgress, type Progress } from './facts.ts';
+import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
+import { putBack, verifyPutBack } from './put-back.ts';
+import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
+import { putBackDump } from './restore-dump.ts';
+
+/** Nothing that the run did ever reached the database. */
+export function isUntouched(work: Pick<Work, 'reporter'>): boolean {
+  return work.reporter.status.fence === undefined;
+}
+
+/**
+ * Undoes the run: by the restore point while nobody but the runner can have written, else by `down`. Each part looks at
+ * the server first, so that it goes on after a crash where the last start ended.
+ */
+export async function rollBack(work: Work): Promise<void> {
+  const { reporter } = work;
+  // Verified inside a transaction is not yet committed: only both together say that it is undone.
+  if (!isDone(reporter.status, 'Rollback') || !isDone(reporter.status, 'VerifyRollback')) await undo(work);
+  await unfenceStep(work, 'RollbackUnfence');
+  if (await databaseExists(work.maintenance, work.names.failed))
+    await dropDatabase(work.maintenance, work.names.failed);
+  if (reporter.status.restorePoint?.state === 'PuttingBack')
+    reporter.update({ restorePoint: { ...reporter.status.restorePoint, state: 'PutBack' } });
+  reporter.update({ databaseChanged: 'No', revision: work.spec.startRevision });
+}
+
+async function undo(work: Work): Promise<void> {
+  await load(work);
+  const swapped = await isSwapped(work);
+  const progress = swapped ? undefined : await readProgress(work);
+  if (progress && progress.applied === 0 && work.reporter.status.databaseChanged === 'No') {
+    if (stepOf(work.reporter.status, 'Rollback')?.state === 'Running') return verifyEarlierDown(work);
+    skipStep(work.reporter, 'Rollback', 'Nothing was committed: there is nothing to undo.');
+    skipStep(work.reporter, 'VerifyRollback', 'Nothing was committed.');
+    return;
+  }
+  await fenceAgain(work);
+  if (swapped || (await mayPutBack(work))) return byRestorePoint(work);
+  await byDown(work, progress!);
+}
+
+async function fenceAgain(work: Work): Promise<void> {
+  const state = work.reporter.status.fence?.state;
+  if (state === 'Lifted' || state === 'Lifting') return fenceStep(work, 'RollbackFence');
+  // After a crash the proof is made again: what follows ends in a rename that needs a database without sessions.
+  await raiseFence(work, {});
+}
+
+/** A restore loses what clients wrote after it was taken: only while nobody can have. */
+async function mayPutBack(work: Work): Promise<boolean> {
+  const { status } = work.reporter;
+  const { strategy } = work.spec.plan.rollback;
+  if (strategy === 'Down' && withoutDown(inverse(work.operations)).length === 0 && status.databaseChanged === 'Yes')
+    return false;
+  return canPutBack(work);
+}
+
+async function canPutBack(work: Work): Promise<boolean> {
+  const { status } = work.reporter;
+  const { restorePoint } = status;
+  if (status.clientWrites === 'Possible' || !restorePoint || !['Taken', 'PuttingBack'].includes(restorePoint.state))
+    return false;
+  return restorePoint.method === 'Dump' || databaseExists(work.maintenance, work.names.restorePoint);
+}
+
+async function byRestorePoint(work: Work): Promise<void> {
+  await runStep(work, 'Rollback', 'RollbackFailed', async (evidence) => {
+    if (work.reporter.status.restorePoint?.method === 'Dump' && !(await isSwapped(work)))
+      await putBackDump(work, evidence);
+    await putBack(work, evidence);
+  });
+  await runStep(work, 'VerifyRollback', 'RollbackVerificationFailed', (evidence) => verifyPutBack(work, evidence));
+}
+
+async function byDown(work: Work, progress: Progress): Promise<void> {
+  try {
+    await rollBackByDown(work, progress);
+  } catch (error) {
+    if (isTransient(error) || !(await canPutBack(work))) throw error;
+    warn(
+      work.reporter,
+      `down failed, so the restore point is put back: ${toStepFailure(error, 'RollbackFailed').message}`,
+    );
+    await raiseFence(work, {});
+    await byRestorePoint(work);
+  }
+}
+
+/**
+ * The end of the run: nothing of it is left but its result. After a failed rollback everything stays as it is for the
+ * people who must decide.
+ */
+export async function finish(work: Work): Promise<void> {
+  const { reporter, maintenance, names } = work;
+  if (isStuck(work)) return;
+  await unfenceIfUp(work);
+  for (const database of [names.restorePoint, names.failed])
+    if (await databaseExists(maintenance, database)) await dropDatabase(maintenance, database);
+  const { restorePoint } = reporter.status;
+  if (restorePoint && restorePoint.state !== 'PutBack')
+    reporter.update({ restorePoint: { ...restorePoint, state: 'Dropped' } });
+}
+
+async function unfenceIfUp(work: Work): Promise<void> {
+  const { fence } = work.reporter.status;
+  if (!fence || fence.state === 'Lifted') return;
+  if ((await currentName(work)) === work.names.hidden) await openTarget(work);
+  await unfenceStep(work, 'RollbackUnfence');
+}
+
+function isStuck(work: Work): boolean {
+  const { steps = [], databaseChanged } = work.reporter.status;
+  const failed = steps.filter(({ state }) => state === 'Failed').map(({ name }) => name);
+  const rollbackFailed = failed.some((name) => name.includes('Rollback'));
+  const unresolved =
+    databaseChanged !== undefined && databaseChanged !== 'No' && !isDone(work.reporter.status, 'Unfence');
+  return rollbackFailed || unresolved;
+}

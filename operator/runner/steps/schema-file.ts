@@ -1,0 +1,28 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileSafe } from '../core/names.ts';
+import { fingerprintOf, type Fingerprint } from '../postgres/fingerprint.ts';
+import type { Work } from '../work.ts';
+
+/** The folder of a run on the backup volume. */
+export function runFolder(work: Pick<Work, 'folders' | 'run'>): string {
+  return join(work.folders.backup, fileSafe(work.run.namespace), fileSafe(work.run.name));
+}
+
+/** Keeps the schema as it was, so that differences can be named after a crash too. */
+export async function writeSchemaBefore(work: Work, fingerprint: Fingerprint): Promise<void> {
+  await mkdir(runFolder(work), { recursive: true });
+  await writeFile(join(runFolder(work), 'schema-before.json'), JSON.stringify([...fingerprint.objects]));
+}
+
+/** The schema as it was, if the file is the one with this fingerprint. */
+export async function readSchemaBefore(work: Work, sha256: string): Promise<Fingerprint | undefined> {
+  try {
+    const text = await readFile(join(runFolder(work), 'schema-before.json'), 'utf8');
+    const fingerprint = fingerprintOf(JSON.parse(text) as [string, string][]);
+    return fingerprint.sha256 === sha256 ? fingerprint : undefined;
+  } catch {
+    // Only the names of the differences are lost with it.
+    return undefined;
+  }
+}

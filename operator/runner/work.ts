@@ -1,0 +1,137 @@
+import type { PhaseMigrationRunSpec, RunnerStatus } from '../api/phase-migration-run.ts';
+import type { PhaseMigrationRun } from '../api/resources.ts';
+import type { Reason } from '../api/reasons.ts';
+import type { RunnerStep, RunnerStepName } from '../api/step.ts';
+import type { Logger } from '../kube/logger.ts';
+import {
+  ConnectionLost,
+  Interrupted,
+  NotReached,
+  StepFailure,
+  Superseded,
+  Unreachable,
+  messageOf,
+} from './core/failure.ts';
+import type { DatabaseNames, RunIdentity } from './core/names.ts';
+import type { Migration, Operation } from './core/migrations.ts';
+import { describeDatabaseError, type Session } from './postgres/session.ts';
+import type { Sessions } from './postgres/sessions.ts';
+import type { Gate } from './gate.ts';
+import type { Reporter } from './reporter.ts';
+
+/** Everything that a step needs, from when the lock is held until a connection is lost or the goal changes. */
+export interface Work {
+  run: RunIdentity;
+  spec: PhaseMigrationRunSpec;
+  epoch: number;
+  reporter: Reporter;
+  sessions: Sessions;
+  /** In the maintenance database; holds the lock, so that what it does is done by the lock's holder. */
+  maintenance: Session;
+  /** In the target database; open from Prepared on. */
+  target?: Session;
+  names: DatabaseNames;
+  folders: { migrations: string; backup: string };
+  /** Loaded migration files and what this run does with them. */
+  files: Migration[];
+  operations: Operation[];
+  /** Aborts when the goal changes, a session is lost or the pod ends; every session is cut then. */
+  signal: AbortSignal;
+  /** Where verification Jobs wait; absent where nobody can wait. */
+  gate?: Gate;
+  logger: Logger;
+  /** The run as last seen. */
+  latest(): PhaseMigrationRun;
+  /** Resolves when the run has changed; rejects when the work is interrupted. */
+  changed(): Promise<void>;
+}
+
+export function stepOf(status: RunnerStatus, name: RunnerStepName): RunnerStep | undefined {
+  return status.steps?.find((step) => step.name === name);
+}
+
+export function isDone(status: RunnerStatus, name: RunnerStepName): boolean {
+  const state = stepOf(status, name)?.state;
+  return state === 'Succeeded' || state === 'Skipped';
+}
+
+/** Writes a step's record in the place of the earlier one of the same name. */
+export function recordStep(reporter: Reporter, step: RunnerStep): void {
+  const steps = reporter.status.steps ?? [];
+  const place = steps.findIndex(({ name }) => name === step.name);
+  reporter.update({ steps: place < 0 ? [...steps, step] : steps.with(place, step) });
+}
+
+export function skipStep(reporter: Reporter, name: RunnerStepName, message: string): void {
+  const now = new Date().toISOString();
+  recordStep(reporter, { name, state: 'Skipped', message, startTime: now, completionTime: now });
+}
+
+const MAX_MESSAGE = 8192;
+const MAX_EVIDENCE = 4096;
+
+export type Evidence = Record<string, string>;
+
+/**
+ * Carries a step out and records when it began and ended, what came of it and what was seen. Whatever PostgreSQL refuses
+ * fails the step with PostgreSQL's own words; a lost connection or an interruption leaves it Running for the next look.
+ */
+export async function runStep(
+  work: Pick<Work, 'reporter' | 'logger' | 'signal'>,
+  name: RunnerStepName,
+  fallback: Reason,
+  body: (evidence: Evidence) => Promise<string | void>,
+): Promise<void> {
+  const startTime = new Date().toISOString();
+  const began = performance.now();
+  const evidence: Evidence = {};
+  recordStep(work.reporter, { name, state: 'Running', startTime });
+  const end = (step: Pick<RunnerStep, 'state' | 'reason' | 'message'>) => {
+    evidence['milliseconds'] = String(Math.round(performance.now() - began));
+    const bounded = Object.fromEntries(Object.entries(evidence).map(([key, text]) => [key, cut(text, MAX_EVIDENCE)]));
+    recordStep(work.reporter, {
+      name,
+      startTime,
+      completionTime: new Date().toISOString(),
+      ...step,
+      evidence: bounded,
+    });
+    work.logger.info(`${name}: ${step.state}`, { reason: step.reason, detail: step.message, ...evidence });
+  };
+  try {
+    const message = await body(evidence);
+    end({ state: 'Succeeded', ...(message ? { message: cut(message, MAX_MESSAGE) } : {}) });
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    // What fails while everything is being cut off has no meaning of its own.
+    if (work.signal.aborted) throw new Interrupted(messageOf(error), { cause: error });
+    if (error instanceof NotReached) {
+      end({ state: 'Skipped', message: error.message });
+      throw error.failure;
+    }
+    const failure = toStepFailure(error, fallback);
+    Object.assign(evidence, failure.evidence);
+    end({ state: 'Failed', reason: failure.reason, message: cut(failure.message, MAX_MESSAGE) });
+    throw failure;
+  }
+}
+
+/** Nothing was decided by it: look again. */
+export function isTransient(error: unknown): boolean {
+  return [ConnectionLost, Unreachable, Interrupted, Superseded].some((kind) => error instanceof kind);
+}
+
+export function toStepFailure(error: unknown, fallback: Reason): StepFailure {
+  return error instanceof StepFailure ? error : new StepFailure(fallback, describeDatabaseError(error));
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+export function warn(reporter: Reporter, warning: string): void {
+  const warnings = reporter.status.warnings ?? [];
+  const MAX_WARNINGS = 32;
+  if (warnings.includes(warning) || warnings.length >= MAX_WARNINGS) return;
+  reporter.update({ warnings: [...warnings, cut(warning, MAX_EVIDENCE)] });
+}
