@@ -55,7 +55,7 @@ export async function openExisting(options: OpenOptions): Promise<Cluster> {
 /** Whether a server's address is on this machine. */
 export function isLocal(server: string): boolean {
   const { hostname } = new URL(server);
-  return ['localhost', '[::1]', 'kubernetes.docker.internal'].includes(hostname) || /^127\./.test(hostname);
+  return ['localhost', '[::1]', 'kubernetes.docker.internal'].includes(hostname) || /^127(\.\d+){3}$/.test(hostname);
 }
 
 async function askFirst(name: string, server: string): Promise<void> {
