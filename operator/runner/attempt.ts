@@ -66,7 +66,7 @@ export class Attempt {
     const { reporter, towards } = this.#around;
     reporter.update({ observedGoal: goal });
     towards(goal);
-    if (GOAL_ORDER[goal] > ORDER.Migrated) closeOpenSteps(reporter);
+    if (GOAL_ORDER[goal] > GOAL_ORDER.Migrated) closeOpenSteps(reporter);
     try {
       await this.#reach(goal);
       reporter.update({ reachedGoal: goal });
