@@ -20,9 +20,17 @@ export const programs = {
 } as const;
 export type BundledProgram = keyof typeof programs;
 
-/** CommonJS dependencies ask for Node's own modules by `require`, which an ES module does not have. */
-const banner =
-  "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
+/** What CommonJS dependencies expect to find, and an ES module does not have. */
+const banner = [
+  "import { createRequire as requireFrom } from 'node:module';",
+  "import { dirname as folderOf } from 'node:path';",
+  'const require = requireFrom(import.meta.url);',
+  'const __filename = import.meta.filename;',
+  'const __dirname = folderOf(__filename);',
+].join(' ');
+
+/** Files that a dependency reads from beside its own code, by a part of that code's path. */
+const companions = { 'node_modules/libpg-query/': ['node_modules/libpg-query/wasm/libpg-query.wasm'] };
 
 /**
  * Writes `dist/PROGRAM/main.mjs`, the parts that it loads on demand and the licences of what is in them, and Node's own licence.
@@ -50,14 +58,27 @@ async function bundleOne(name: BundledProgram): Promise<void> {
     // Names of functions and classes are in error messages and logs.
     minify: true,
     keepNames: true,
+    // An uncaught error prints the line that it comes from.
+    lineLimit: 160,
     legalComments: 'external',
     // Optional in pg; asking for it must fail as it does where it is not installed.
     external: ['pg-native'],
     logLevel: 'silent',
     write: false,
+    metafile: true,
   });
-  for (const file of result.outputFiles) await replace(file.path, file.contents);
-  await removeOthers(folder, new Set(result.outputFiles.map(({ path }) => basename(path))));
+  const inputs = Object.keys(result.metafile.inputs);
+  const beside = Object.entries(companions)
+    .filter(([part]) => inputs.some((input) => input.includes(part)))
+    .flatMap(([, files]) => files);
+  const files = [
+    ...result.outputFiles,
+    ...(await Promise.all(
+      beside.map(async (file) => ({ path: join(folder, basename(file)), contents: await readFile(join(root, file)) })),
+    )),
+  ];
+  for (const file of files) await replace(file.path, file.contents);
+  await removeOthers(folder, new Set(files.map(({ path }) => basename(path))));
 }
 
 /** Parts are named after their contents; those of older sources would pile up in the image. */
