@@ -23,7 +23,10 @@ module.exports = {
       name: 'decide-is-pure',
       comment: 'decide has no I/O and no clock of its own, so that it can be tested against every history.',
       severity: 'error',
-      from: { path: '^operator/controller/decide/', pathNot: '\\.test\\.ts$' },
+      from: {
+        path: '^operator/controller/decide/',
+        pathNot: ['\\.test\\.ts$', '^operator/controller/decide/simulation/'],
+      },
       to: { pathNot: ['^operator/(controller/decide|api)/', '^(node:)?crypto$'], dependencyTypesNot: ['type-only'] },
     },
     only(

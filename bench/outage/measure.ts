@@ -47,12 +47,13 @@ export async function measure(
   const prober = startProber(cluster, namespace, `http://${address}/api/v1/status`);
   try {
     await watch.started;
-    await prober.untilSteady(OLD_VERSION, SETTLED_MS, 60_000);
+    const steadySince = await prober.untilSteady(OLD_VERSION, SETTLED_MS, 60_000);
     await delay(Math.random() * JITTER_MS);
     const load = loadavg()[0]!;
     const parts = await ways[way](planner);
     await prober.untilSteady(NEW_VERSION, SETTLED_MS, 60_000);
-    const probes = await prober.stop();
+    // What failed before was the prober's own beginning.
+    const probes = (await prober.stop()).filter(({ start }) => start >= steadySince);
     const moments = await watch.stop();
     const outage = seenOutage(probes, NEW_VERSION);
     if (outage.start < moments.scaledDown - WATCH_DELAY_MS)

@@ -13,9 +13,10 @@ export interface Prober {
    * Resolves when the answers have been of the same kind for some time, counted from the change to it.
    *
    * @param state a version, as the backend tells it
+   * @returns since when, in milliseconds since 1970
    * @throws Error with what was seen instead
    */
-  untilSteady(state: string, forMs: number, timeoutMs: number): Promise<void>;
+  untilSteady(state: string, forMs: number, timeoutMs: number): Promise<number>;
   /** Ends the prober. @returns every request that it has made */
   stop(): Promise<Probe[]>;
   /** Ends it without a result. */
@@ -54,13 +55,13 @@ interface Wanted {
   timeoutMs: number;
 }
 
-async function untilSteady(follower: Follower, states: ProberState[], wanted: Wanted): Promise<void> {
+async function untilSteady(follower: Follower, states: ProberState[], wanted: Wanted): Promise<number> {
   const deadline = Date.now() + wanted.timeoutMs;
   for (;;) {
     const last = states.at(-1);
     const isWanted = last?.state === wanted.state;
     const missing = isWanted ? last.since + wanted.forMs - Date.now() : wanted.forMs;
-    if (isWanted && missing <= 0) return;
+    if (isWanted && missing <= 0) return last.since;
     if (follower.hasEnded()) throw new Error(`The prober has ended. ${follower.problem()}`);
     if (Date.now() > deadline)
       throw new Error(

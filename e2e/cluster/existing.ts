@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { run } from './command.ts';
 import { ownIdentity } from './identity.ts';
 import { ensurePrograms } from './offline/go-build.ts';
-import type { Cluster, OpenOptions } from './provider.ts';
+import type { Cluster, OpenOptions } from './cluster.ts';
 import { executor, toolEnvironment } from './tools.ts';
 
 interface KubeconfigView {

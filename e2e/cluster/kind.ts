@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { claimState, lockOf, removeAbandoned } from './abandoned.ts';
 import { run, type CommandOptions } from './command.ts';
 import { canPull, hasDockerEngine } from './docker.ts';
 import { machineEngine, type Engine } from './engine.ts';
@@ -12,7 +13,7 @@ import { hasRemains, runningEngine, startEngine, stopEngine } from './offline/en
 import { ensurePrograms, moduleSources } from './offline/go-build.ts';
 import { ensureNodeImage, nodeImageKey } from './offline/node-image.ts';
 import type { Progress } from './progress.ts';
-import type { Cluster } from './provider.ts';
+import type { Cluster } from './cluster.ts';
 import { executor, toolEnvironment } from './tools.ts';
 
 const configFile = join(import.meta.dirname, 'kind.yaml');
@@ -26,10 +27,11 @@ interface Context {
 }
 
 /** Brings the clone's kind cluster up, or finds it up; see `openCluster`. */
-export function openKind(progress: Progress): Promise<Cluster> {
+export async function openKind(progress: Progress): Promise<Cluster> {
   const identity = ownIdentity();
+  await removeAbandoned(progress);
   return withLock(lockOf(identity), progress, async () => {
-    await mkdir(identity.stateFolder, { recursive: true });
+    await claimState(identity);
     const context = await contextOf(identity, await openEngine(identity, progress), progress);
     if (!(await isReady(context))) await create(context, progress);
     return clusterOf(context, progress);
@@ -60,7 +62,6 @@ export function removeKind(progress: Progress): Promise<void> {
   });
 }
 
-const lockOf = (identity: Identity) => `${identity.stateFolder}.lock`;
 /** Written when a cluster is complete, taken away before anything is changed: what lies between is half-made. */
 const readyFileOf = (identity: Identity) => join(identity.stateFolder, 'ready');
 const loadedFolderOf = (identity: Identity) => join(identity.stateFolder, 'loaded');

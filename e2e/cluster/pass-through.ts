@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Cluster } from './provider.ts';
+import type { Cluster } from './cluster.ts';
 
 /**
  * Runs a command on the cluster with this process's own input and output.

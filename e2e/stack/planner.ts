@@ -4,8 +4,10 @@ import { cloneRoot } from '../cluster/paths.ts';
 import { planner } from '../cluster/names.ts';
 import { silent, type Progress } from '../cluster/progress.ts';
 import type { Cluster } from '../cluster/provider.ts';
+import { openApi, type Thing } from './api.ts';
 import { imageSources } from './images.ts';
 import { helmInstall } from './operator.ts';
+import { waitUntil } from './wait.ts';
 
 /** Revision of the planner's old schema, which backend 1.0.0 needs. */
 export const oldRevision = '976e6adbac6f';
@@ -123,12 +125,17 @@ export async function migrateByHand(cluster: Cluster, namespace: string, revisio
   await cluster.exec(['kubectl', 'create', '-f', '-'], {
     input: JSON.stringify(migrationPod(namespace, name, revision)),
   });
-  try {
-    await cluster.exec(['kubectl', 'wait', ...selection, '--for=jsonpath={.status.phase}=Succeeded', '--timeout=90s']);
-  } catch (error) {
-    const logs = await cluster.exec(['kubectl', 'logs', ...selection, '--all-containers'], { allowFailure: true });
-    throw new Error(`The planner's schema ${revision} could not be made:\n${logs.stdout}`, { cause: error });
-  }
+  const api = await openApi(cluster);
+  const phase = await waitUntil(
+    api,
+    { path: `/api/v1/namespaces/${namespace}/pods`, fieldSelector: `metadata.name=${name}` },
+    ([pod]: (Thing & { status?: { phase?: string } })[]) =>
+      ['Succeeded', 'Failed'].find((end) => end === pod?.status?.phase),
+    { within: 90, until: `pod ${name} in namespace ${namespace} has ended`, last: (pods) => JSON.stringify(pods) },
+  ).finally(() => api.close());
+  if (phase === 'Succeeded') return;
+  const logs = await cluster.exec(['kubectl', 'logs', ...selection, '--all-containers'], { allowFailure: true });
+  throw new Error(`The planner's schema could not be brought to ${revision}:\n${logs.stdout.slice(-4000)}`);
 }
 
 function migrationPod(namespace: string, name: string, revision: string) {

@@ -10,7 +10,8 @@ class FakeClock implements Clock {
   #timers: { due: number; callback: () => void }[] = [];
   now = (): number => this.#now;
   after = (milliseconds: number, callback: () => void) => {
-    const timer = { due: this.#now + milliseconds, callback };
+    // As the system's clock does: no timer lasts longer than 2³¹−1 ms.
+    const timer = { due: this.#now + Math.min(milliseconds, 2 ** 31 - 1), callback };
     this.#timers.push(timer);
     return () => void (this.#timers = this.#timers.filter((each) => each !== timer));
   };

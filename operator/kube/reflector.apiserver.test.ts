@@ -97,20 +97,22 @@ describe('reflector on a real API server', function () {
     await until(() => world.get('same') === 5, 'it goes on watching');
   });
 
-  it('lists again when its resource version has expired', async () => {
-    await create('a', 1);
-    const { world, requests, synced } = observe({}, { timeoutMilliseconds: 2_000 });
+  it('lists again when its resource version has expired, and notices what is gone', async () => {
+    await eachOf(['a', 'gone'], (name) => create(name, 1));
+    const { world, changes, requests, synced } = observe({}, { timeoutMilliseconds: 2_000 });
     await until(() => synced() === 1 && requests.includes('WATCH 200'), 'it watches');
     relay.freeze();
     await resize('a', 2);
+    await remove('gone');
     // The restarted server knows only states after its start; etcd has forgotten the others.
     await harness.killApiServer();
     harness.compact();
     await harness.startApiServer();
     relay.cut();
     relay.thaw();
-    await until(() => world.get('a') === 2, 'it has caught up');
+    await until(() => world.get('a') === 2 && world.size === 1, 'it has caught up');
     expect(lists(requests)).to.equal(2);
+    expect(changes.filter(isDeleted)).to.deep.equal([{ deleted: { namespace, name: 'gone' }, lastState: undefined }]);
     await resize('a', 3);
     await until(() => world.get('a') === 3, 'it goes on watching');
   });
@@ -157,8 +159,13 @@ describe('reflector on a real API server', function () {
   it('lists again from time to time without handing over what has not changed', async () => {
     await create('a', 1);
     const { changes, requests } = observe({ timing: { relistMilliseconds: 200 } });
-    await until(() => lists(requests) >= 3, 'it has listed three times');
-    expect(changes.length).to.equal(1);
+    await create('b', 1);
+    await until(() => changes.length === 2, 'the other object came');
+    await remove('b');
+    await until(() => changes.length === 3, 'it is gone');
+    const before = lists(requests);
+    await until(() => lists(requests) >= before + 3, 'it has listed three times more');
+    expect(changes.length).to.equal(3);
   });
 
   it('goes on watching where the server ended the watch, without listing', async () => {

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from './core/failure.ts';
 
@@ -28,29 +28,35 @@ export class Gate {
         response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
         return;
       }
+      if (request.method === 'GET' && request.url === '/healthz') {
+        response.writeHead(200).end('ok\n');
+        return;
+      }
       if (request.method !== 'GET' || request.url !== '/released') {
         response.writeHead(404).end();
         return;
       }
-      const answer = (released: boolean) => {
-        clearTimeout(timer);
-        this.#waiting.delete(answer);
-        response
-          .writeHead(released ? 200 : 503, { 'content-type': 'text/plain' })
-          .end(released ? 'released\n' : 'not yet\n');
-      };
-      const timer = setTimeout(() => answer(this.#released), HOLD_MS);
-      this.#waiting.add(answer);
-      response.on('close', () => {
-        clearTimeout(timer);
-        this.#waiting.delete(answer);
-      });
-      if (this.#released) answer(true);
+      this.#hold(response);
     });
     this.#server = server;
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve));
     const address = server.address();
     return typeof address === 'object' && address ? address.port : port;
+  }
+
+  #hold(response: ServerResponse): void {
+    const answer = (released: boolean) => {
+      clearTimeout(timer);
+      this.#waiting.delete(answer);
+      response.writeHead(released ? 200 : 503).end(released ? 'released\n' : 'not yet\n');
+    };
+    const timer = setTimeout(() => answer(this.#released), HOLD_MS);
+    this.#waiting.add(answer);
+    response.on('close', () => {
+      clearTimeout(timer);
+      this.#waiting.delete(answer);
+    });
+    if (this.#released) answer(true);
   }
 
   async close(): Promise<void> {

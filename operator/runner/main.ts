@@ -1,14 +1,11 @@
 import { Command } from 'commander';
-import { KubeClient } from '../kube/client.ts';
-import { createLogger } from '../kube/logger.ts';
 import { redact } from '../kube/redact.ts';
-import { migrateByHand, printLedger } from './by-hand.ts';
 import { messageOf } from './core/failure.ts';
 import { Gate, waitAtGate } from './gate.ts';
-import { KubeRunPort } from './kube-port.ts';
-import { runRunner } from './run.ts';
 
 const DEFAULT_GATE_PORT = '8099';
+
+// Each command loads only what it needs: `gate` runs beside every verification Job in a few megabytes.
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -23,6 +20,12 @@ function required(name: string): string {
 
 /** Works on one PhaseMigrationRun until it is finished. */
 async function run(): Promise<void> {
+  const [{ KubeClient }, { createLogger }, { KubeRunPort }, { runRunner }] = await Promise.all([
+    import('../kube/client.ts'),
+    import('../kube/logger.ts'),
+    import('./kube-port.ts'),
+    import('./run.ts'),
+  ]);
   const logger = createLogger();
   const epoch = Number(required('RUN_EPOCH'));
   if (!Number.isInteger(epoch) || epoch < 1) throw new Error('RUN_EPOCH is not a number from 1');
@@ -80,6 +83,7 @@ program
       const { to, down, dir, baseline, maintenanceDatabase } = options;
       const direction = down ? 'down' : 'up';
       const databaseUrl = process.env.DATABASE_URL;
+      const { migrateByHand } = await import('./by-hand.ts');
       await migrateByHand({
         databaseUrl,
         maintenanceDatabase,
@@ -95,7 +99,10 @@ program
 program
   .command('status')
   .description('print the ledger of the database of DATABASE_URL')
-  .action(() => printLedger({ databaseUrl: process.env.DATABASE_URL, print }));
+  .action(async () => {
+    const { printLedger } = await import('./by-hand.ts');
+    await printLedger({ databaseUrl: process.env.DATABASE_URL, print });
+  });
 
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`runner: ${redact(messageOf(error))}\n`);

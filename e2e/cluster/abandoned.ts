@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identityOf, type Identity } from './identity.ts';
+import { withLock } from './lock.ts';
+import { hasRemains, stopEngine } from './offline/engine/docker-daemon.ts';
+import { cacheFolder } from './paths.ts';
+import type { Progress } from './progress.ts';
+
+const cloneFile = (stateFolder: string) => join(stateFolder, 'clone');
+
+/** Lock under which everything of a clone's cluster is changed. */
+export const lockOf = (identity: Identity) => `${identity.stateFolder}.lock`;
+
+/** Notes which clone a state folder belongs to, so that it can be removed once the clone is gone. */
+export async function claimState(identity: Identity): Promise<void> {
+  await mkdir(identity.stateFolder, { recursive: true });
+  await writeFile(cloneFile(identity.stateFolder), identity.clone);
+}
+
+/**
+ * Removes the engines and states of clones that no longer exist: nobody could run `npm run cluster -- down` there any
+ * more, and each keeps a cluster's memory and more than a gigabyte of disk.
+ */
+export async function removeAbandoned(progress: Progress): Promise<void> {
+  const cache = cacheFolder();
+  const clusters = join(cache, 'clusters');
+  for (const name of await readdir(clusters).catch(() => [])) {
+    const clone = await readFile(cloneFile(join(clusters, name)), 'utf8').catch(() => undefined);
+    if (clone === undefined || existsSync(clone)) continue;
+    const identity = identityOf(clone, cache);
+    if (identity.name !== name) continue;
+    progress(`removing the cluster of ${clone}, which is gone`);
+    await withLock(lockOf(identity), progress, async () => {
+      if (await hasRemains(identity)) await stopEngine(identity);
+      await rm(identity.stateFolder, { recursive: true, force: true });
+    });
+  }
+}
