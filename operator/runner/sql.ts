@@ -1,3 +1,4 @@
+import { hasSqlDetails, parse } from 'libpg-query';
 import type { Migration, Violation } from './core/migrations.ts';
 import { messageOf } from './core/failure.ts';
 
@@ -13,8 +14,6 @@ export interface Statement {
  * @throws Error `line N: syntax error at or near …`
  */
 export async function statementsOf(script: string): Promise<Statement[]> {
-  // Two megabytes of WebAssembly, of which only the preflight has need.
-  const { hasSqlDetails, parse } = await import('libpg-query');
   try {
     const bytes = Buffer.from(script);
     const { stmts = [] } = await parse(script);
