@@ -43,6 +43,8 @@ export class Planner {
   /** Installs everything and keeps a template of the database for each size. */
   async install(sizes: readonly number[], progress: Progress): Promise<void> {
     const { cluster, namespace } = this;
+    // What an earlier benchmark left may be half-migrated.
+    await cluster.exec(['kubectl', 'delete', 'namespace', namespace, '--ignore-not-found', '--timeout=180s']);
     const values = { backups: { enabled: true } };
     await installPlanner(cluster, { namespace, replicas: REPLICAS, values, progress });
     for (const size of sizes) {
