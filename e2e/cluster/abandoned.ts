@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityOf, type Identity } from './identity.ts';
 import { withLock } from './lock.ts';
-import { hasRemains, stopEngine } from './offline/engine/docker-daemon.ts';
+import { stopEngine } from './offline/engine/docker-daemon.ts';
 import { cacheFolder } from './paths.ts';
 import type { Progress } from './progress.ts';
 
@@ -31,9 +31,13 @@ export async function removeAbandoned(progress: Progress): Promise<void> {
     const identity = identityOf(clone, cache);
     if (identity.name !== name) continue;
     progress(`removing the cluster of ${clone}, which is gone`);
-    await withLock(lockOf(identity), progress, async () => {
-      if (await hasRemains(identity)) await stopEngine(identity);
+    const remove = async () => {
+      await stopEngine(identity);
       await rm(identity.stateFolder, { recursive: true, force: true });
+    };
+    await withLock(lockOf(identity), progress, remove).catch((error: Error) => {
+      // Somebody else's debris is no reason to refuse this clone its cluster; the next command tries again.
+      progress(`it could not be removed: ${error.message}`);
     });
   }
 }

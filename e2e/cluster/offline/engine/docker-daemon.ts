@@ -121,6 +121,6 @@ async function endDaemon(identity: Identity): Promise<void> {
 /** What a daemon that was killed leaves mounted; its folders could not be removed otherwise. */
 async function unmountBelow(folder: string): Promise<void> {
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse())
+  for (const mount of mounts.filter((path) => path === folder || path.startsWith(`${folder}/`)).reverse())
     await run(['umount', '--lazy', mount], { allowFailure: true });
 }
