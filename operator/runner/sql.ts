@@ -1,3 +1,4 @@
+import './wasm-tier.ts';
 import { hasSqlDetails, parse } from 'libpg-query';
 import type { Migration, Violation } from './core/migrations.ts';
 import { messageOf } from './core/failure.ts';
