@@ -1,5 +1,4 @@
-import './wasm-tier.ts';
-import { hasSqlDetails, parse } from 'libpg-query';
+import { setFlagsFromString } from 'node:v8';
 import type { Migration, Violation } from './core/migrations.ts';
 import { messageOf } from './core/failure.ts';
 
@@ -10,11 +9,22 @@ export interface Statement {
 }
 
 /**
+ * PostgreSQL's grammar is one enormous function. V8 would find it hot after a few scripts and optimise it, which takes
+ * 550 MB for a moment, more than the runner's memory limit; its first, unoptimised code parses everything in
+ * milliseconds. The flag counts only for what is loaded after it.
+ */
+async function loadParser(): Promise<typeof import('./parser.ts')> {
+  setFlagsFromString('--liftoff-only');
+  return import('./parser.ts');
+}
+
+/**
  * Splits a script with PostgreSQL's own parser, without running it.
  *
  * @throws Error `line N: syntax error at or near …`
  */
 export async function statementsOf(script: string): Promise<Statement[]> {
+  const { hasSqlDetails, parse } = await loadParser();
   try {
     const bytes = Buffer.from(script);
     const { stmts = [] } = await parse(script);
