@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { defaultCredentials, inClusterCredentials, kubeconfigCredentials, type Credentials } from './credentials.ts';
+import { inClusterCredentials, type Credentials } from './credentials.ts';
+import { defaultCredentials, kubeconfigCredentials } from './default-credentials.ts';
 import { errorOf, errorOfStream, throttledFor, warningsOf, withReplicas } from './answers.ts';
 import type {
   CallOptions,
