@@ -1,77 +1,52 @@
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import type { PhaseMigration } from '../../operator/api/resources.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { Cluster } from '../cluster/provider.ts';
+import { openApi } from '../stack/api.ts';
+import { waitUntil } from '../stack/wait.ts';
 
-/** A PhaseMigration as the demonstration tells of it. */
+/** Which run to follow: the first one, or the one that comes after `previousRun`. */
+export interface Followed {
+  namespace: string;
+  name: string;
+  previousRun?: string;
+  /** Deadline; 300 when left out. */
+  seconds?: number;
+}
+
+/** A PhaseMigration whose run has ended, as the demonstration tells of it. */
 export interface Seen {
   phase: string;
-  step: string;
-  runName: string;
-  reason: string;
   message: string;
-  finished: boolean;
 }
-
-const columns = [
-  '{.status.phase}',
-  '{.status.currentStep}',
-  '{.status.runName}',
-  '{.status.conditions[?(@.type=="Ready")].reason}',
-  '{.status.conditions[?(@.type=="Reconciling")].status}',
-  '{.status.conditions[?(@.type=="Ready")].message}',
-];
-const template = `${columns.join('{"\\t"}')}{"\\n"}`;
 
 /**
- * Watches a PhaseMigration until the run that comes after `previousRun` has ended; tells every new sentence.
+ * Watches a PhaseMigration until its run has ended; tells every new sentence.
  *
- * @throws Error with the last sentence when it has not ended after `seconds`
+ * @throws WaitedInVain with the last sentence when it has not ended by the deadline
  */
-export async function follow(
-  cluster: Cluster,
-  what: { namespace: string; name: string; previousRun?: string; seconds?: number },
-  progress: Progress,
-): Promise<Seen> {
-  const command = [
-    ...cluster.nsenterPrefix,
-    'kubectl',
-    '-n',
-    what.namespace,
-    'get',
-    'pm',
-    what.name,
-    '--watch',
-    '-o',
-    `jsonpath=${template}`,
-  ];
-  const [program = '', ...args] = command;
-  const child = spawn(program, args, { env: { ...process.env, ...cluster.env }, stdio: ['ignore', 'pipe', 'inherit'] });
-  const seconds = what.seconds ?? 300;
-  let last: Seen | undefined;
-  let late = false;
-  const limit = setTimeout(() => {
-    late = true;
-    child.kill();
-  }, seconds * 1000);
+export async function follow(cluster: Cluster, followed: Followed, progress: Progress): Promise<Seen> {
+  const { namespace, name, previousRun, seconds = 300 } = followed;
+  const path = `/apis/phasemigration.io/v1alpha1/namespaces/${namespace}/phasemigrations`;
+  const api = await openApi(cluster);
+  let last = '';
+  const ended = ([migration]: PhaseMigration[]): Seen | undefined => {
+    const { phase = '', runName, conditions = [] } = migration?.status ?? {};
+    if (!runName || runName === previousRun) return undefined;
+    const message = conditions.find(({ type }) => type === 'Ready')?.message ?? '';
+    if (message && message !== last) progress(message);
+    last = message;
+    const isReconciling = conditions.some(({ type, status }) => type === 'Reconciling' && status === 'True');
+    const ends = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'];
+    return ends.includes(phase) && !isReconciling ? { phase, message } : undefined;
+  };
+  const options = {
+    within: seconds,
+    until: `the run of PhaseMigration ${name} has ended`,
+    last: () => last || 'it has no status',
+  };
   try {
-    for await (const line of createInterface({ input: child.stdout })) {
-      const seen = parse(line);
-      if (seen.runName === (what.previousRun ?? '')) continue;
-      if (seen.message && seen.message !== last?.message) progress(seen.message);
-      last = seen;
-      if (seen.finished) return seen;
-    }
+    return await waitUntil(api, { path, fieldSelector: `metadata.name=${name}` }, ended, options);
   } finally {
-    clearTimeout(limit);
-    child.kill();
+    await api.close();
   }
-  const ending = late ? `has not ended after ${seconds} s` : 'could not be watched any longer';
-  throw new Error(`PhaseMigration ${what.name} ${ending}: ${last?.message ?? 'it has no status'}`);
-}
-
-function parse(line: string): Seen {
-  const [phase = '', step = '', runName = '', reason = '', reconciling = '', message = ''] = line.split('\t');
-  const ended = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'].includes(phase);
-  return { phase, step, runName, reason, message, finished: ended && reconciling !== 'True' };
 }

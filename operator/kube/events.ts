@@ -68,8 +68,11 @@ export class EventRecorder {
     this.#options = options;
   }
 
-  /** Notes an event. Returns at once; never throws. */
+  /** Notes an event, and logs it: Events are gone after an hour. Returns at once; never throws. */
   record(input: EventInput): void {
+    const { namespace, name } = input.regarding.metadata;
+    const fields = { kind: input.regarding.kind, namespace, name, reason: input.reason };
+    this.#options.logger[input.type === 'Warning' ? 'warn' : 'info'](input.note, fields);
     const key = identityOf(input);
     const known = this.#entries.get(key);
     this.#entries.delete(key);

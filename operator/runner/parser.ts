@@ -1,2 +1,2 @@
-/** A module of its own, so that it is loaded by {@link loadParser} and not before: see there. */
+/** PostgreSQL's own parser, in a module of its own so that it is loaded only by who parses. */
 export { hasSqlDetails, parse } from 'libpg-query';

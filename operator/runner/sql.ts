@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Migration, Violation } from './core/migrations.ts';
 import { messageOf } from './core/failure.ts';
 
@@ -9,22 +8,13 @@ export interface Statement {
 }
 
 /**
- * PostgreSQL's grammar is one enormous function. V8 would find it hot after a few scripts and optimise it, which takes
- * 550 MB for a moment, more than the runner's memory limit; its first, unoptimised code parses everything in
- * milliseconds. The flag counts only for what is loaded after it.
- */
-async function loadParser(): Promise<typeof import('./parser.ts')> {
-  setFlagsFromString('--liftoff-only');
-  return import('./parser.ts');
-}
-
-/**
  * Splits a script with PostgreSQL's own parser, without running it.
  *
  * @throws Error `line N: syntax error at or near …`
  */
 export async function statementsOf(script: string): Promise<Statement[]> {
-  const { hasSqlDetails, parse } = await loadParser();
+  // Two megabytes of WebAssembly that `gate` and `status` never need.
+  const { hasSqlDetails, parse } = await import('./parser.ts');
   try {
     const bytes = Buffer.from(script);
     const { stmts = [] } = await parse(script);

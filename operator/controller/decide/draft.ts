@@ -5,6 +5,13 @@ import { isoTime } from './time.ts';
 import type { Action, Notice, OperatorStatus, RunDecision } from './decision.ts';
 import type { RunObservation } from './observation.ts';
 
+/** What has come true when a step has succeeded, in a sentence. */
+const END_MESSAGES: Partial<Record<OperatorStepName, string>> = {
+  ScaleUp: 'Every replica is ready.',
+  SmokeTest: 'Every smoke test passed.',
+  RollbackScaleUp: 'Every replica is ready, as before.',
+};
+
 /**
  * Collects one pass's decision about a run. Reading goes to what was observed (and so is recorded), writing to the
  * next status: a policy can never act on something that it only means to record.
@@ -77,7 +84,12 @@ export class Draft {
     }
   }
 
+  /** Also ends what is recorded as going on: a crash may have come between the goal and the status of one decision. */
   end(outcome: Outcome): void {
+    const state = outcome === 'NeedsHuman' ? 'Failed' : 'Succeeded';
+    for (const step of this.next.steps ?? []) {
+      if (step.state === 'Running') this.endStep(step.name, state, END_MESSAGES[step.name] ?? step.message ?? '');
+    }
     this.next.outcome = outcome;
     this.next.completionTime = isoTime(this.seen.now);
   }

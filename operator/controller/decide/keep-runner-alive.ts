@@ -51,8 +51,20 @@ function startSuccessor(draft: Draft, dead: JobObservation | undefined): 'Stop' 
 function lastWords(job: JobObservation | undefined): string {
   const pod = job?.pod;
   if (!pod) return '';
-  const code = pod.exitCode === undefined ? '' : ` with exit code ${pod.exitCode}`;
-  return `${code}${pod.lastLines ? `: ${pod.lastLines.trim().split('\n').at(-1)?.slice(0, 300)}` : ''}`;
+  const reason = pod.endReason && !UNTELLING_REASONS.includes(pod.endReason) ? ` (${pod.endReason})` : '';
+  const code = pod.exitCode === undefined ? '' : ` with exit code ${pod.exitCode}${reason}`;
+  const words = lastMessage(pod.lastLines);
+  return `${code}${words ? `; its last words were "${words}"` : ''}`;
+}
+
+/** Reasons of a terminated container that say no more than its exit code. */
+const UNTELLING_REASONS = ['Error', 'Completed'];
+
+/** The sentence of the last line: the runner logs JSON. */
+function lastMessage(lines: string | undefined): string | undefined {
+  const line = lines?.trim().split('\n').at(-1);
+  if (!line) return undefined;
+  return (/"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line).slice(0, 300);
 }
 
 function giveUp(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefined {

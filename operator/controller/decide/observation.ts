@@ -69,6 +69,8 @@ export interface JobPodObservation extends PodObservation {
   /** The main container has begun. */
   running: boolean;
   exitCode?: number;
+  /** The kubelet's word for why it ended, for instance OOMKilled. */
+  endReason?: string;
   /** Its last lines (termination message). */
   lastLines?: string;
 }

@@ -21,9 +21,7 @@ export function observePod(pod: Pod): PodObservation {
 export function observeJobPod(pod: Pod, container: string): JobPodObservation {
   const { initContainerStatuses: inits = [], containerStatuses = [] } = pod.status ?? {};
   const main = containerStatuses.find(({ name }) => name === container);
-  const ended =
-    main?.state?.terminated ??
-    inits.map(({ state }) => state?.terminated).find((state) => state && state.exitCode !== 0);
+  const ended = main?.state?.terminated ?? failedInit(inits);
   const running = main?.state?.running !== undefined || main?.state?.terminated !== undefined;
   return {
     ...observePod(pod),
@@ -33,8 +31,13 @@ export function observeJobPod(pod: Pod, container: string): JobPodObservation {
     started: running || inits.some(({ state }) => state?.running !== undefined || state?.terminated !== undefined),
     running,
     exitCode: ended?.exitCode,
+    endReason: ended?.reason,
     lastLines: ended?.message ?? pod.status?.message,
   };
+}
+
+function failedInit(inits: ContainerStatus[]) {
+  return inits.map(({ state }) => state?.terminated).find((state) => state && state.exitCode !== 0);
 }
 
 /** Why a pod does not run, in the kubelet's or the scheduler's own words. */
