@@ -20,15 +20,15 @@ export function observePod(pod: Pod): PodObservation {
 /** A pod of a Job, with what its Job's fate depends on. `container`: the one whose end and last words count. */
 export function observeJobPod(pod: Pod, container: string): JobPodObservation {
   const { initContainerStatuses: inits = [], containerStatuses = [] } = pod.status ?? {};
-  const main = containerStatuses.find(({ name }) => name === container);
-  const ended = main?.state?.terminated ?? failedInit(inits);
-  const running = main?.state?.running !== undefined || main?.state?.terminated !== undefined;
+  const main = containerStatuses.find(({ name }) => name === container)?.state;
+  const ended = main?.terminated ?? failedInit(inits);
+  const running = (main?.running ?? main?.terminated) !== undefined;
   return {
     ...observePod(pod),
     address: pod.status?.podIP,
     failed: pod.status?.phase === 'Failed',
     succeeded: pod.status?.phase === 'Succeeded',
-    started: running || inits.some(({ state }) => state?.running !== undefined || state?.terminated !== undefined),
+    started: running || inits.some(({ state }) => (state?.running ?? state?.terminated) !== undefined),
     running,
     exitCode: ended?.exitCode,
     endReason: ended?.reason,
