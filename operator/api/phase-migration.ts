@@ -48,7 +48,7 @@ export const phaseMigrationStatus = z
       .enum(PHASES)
       .optional()
       .describe('A summary derived from the conditions and the run, for people and columns.'),
-    currentStep: text(64, 'The step that is under way or was the last.').optional(),
+    currentStep: text(64, 'The furthest step that has begun; after the end the one that failed, if any.').optional(),
     runName: text(253, 'The latest PhaseMigrationRun.').optional(),
     observedRetry: text(256, 'The value of the retry annotation that the latest run answers.').optional(),
     revision: text(63, 'The revision that the database was last seen at.').optional(),

@@ -75,12 +75,13 @@ export class Draft {
     Object.assign(this.next, fields);
   }
 
-  /** Records why the run is undone. The first failure stays: what follows from it explains nothing. */
+  /** Records why the run is undone, in one line. The first failure stays: what follows from it explains nothing. */
   fail(step: StepName, reason: Reason, message: string): void {
     if (this.recorded.failure || this.next.failure) return;
-    this.next.failure = { step, reason, message };
+    const line = message.trim().replaceAll(/\s*\n\s*/g, '; ');
+    this.next.failure = { step, reason, message: line };
     for (const running of this.next.steps ?? []) {
-      if (running.state === 'Running') this.endStep(running.name, 'Failed', message);
+      if (running.state === 'Running') this.endStep(running.name, 'Failed', line);
     }
   }
 

@@ -17,10 +17,9 @@ export function allSteps(status: PhaseMigrationRunStatus | undefined): Step[] {
   return steps.sort((one, other) => STEP_ORDER.indexOf(one.name) - STEP_ORDER.indexOf(other.name));
 }
 
-/** The step under way, or the last one that began. */
+/** The furthest step that began; at the end none, or the one that failed. */
 export function currentStep(status: PhaseMigrationRunStatus | undefined): StepName | undefined {
-  const steps = allSteps(status);
-  return (steps.findLast(({ state }) => state === 'Running') ?? steps.at(-1))?.name;
+  return status?.outcome ? status.failure?.step : allSteps(status).at(-1)?.name;
 }
 
 /** What a run's state is called and what is said of it. */

@@ -81,9 +81,9 @@ function bringOldBack(draft: Draft): void {
   draft.end('NeedsHuman');
 }
 
-/** Failed: nothing was committed. RolledBack: the migration had been carried out, at least in its transaction. */
+/** Failed: the migration was never carried out. RolledBack: it was, at least in its transaction, and was undone. */
 function outcome(draft: Draft): 'Failed' | 'RolledBack' {
   const undone = draft.runnerStep('Rollback')?.state === 'Succeeded';
-  const carriedOut = draft.runnerStep('Migrate')?.state === 'Succeeded';
+  const carriedOut = draft.runnerStep('Migrate')?.state === 'Succeeded' || draft.recorded.failure?.step === 'Verify';
   return undone || carriedOut ? 'RolledBack' : 'Failed';
 }
