@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cloneRoot } from '../cluster/paths.ts';
 import { openCluster, type Cluster } from '../cluster/provider.ts';
 import { main, withProgress } from '../cluster/terminal.ts';
 import { buildImages, installOperator, installPlanner, loadImages, seedPlanner } from '../stack/stack.ts';
@@ -10,11 +10,13 @@ import { chapter, expectThat, show } from './tell.ts';
 
 const namespace = 'planner';
 const name = 'phases-to-user-definable';
-const examples = join(fileURLToPath(import.meta.url), '..', '..', '..', 'examples', 'planner');
+const examples = join('examples', 'planner');
 const kubectl = (...args: string[]) => ['kubectl', '-n', namespace, ...args];
 
 await main(async () => {
   const options = parseOptions(process.argv.slice(2));
+  // The commands that are shown name files as somebody in the clone's folder would.
+  process.chdir(cloneRoot);
   const began = Date.now();
   const cluster = await withProgress('Kubernetes', (progress) => openCluster({ ...options, progress }));
   await setUp(cluster);
@@ -45,7 +47,7 @@ async function migrate(cluster: Cluster): Promise<void> {
   chapter('Migrate', 'One manifest. Everything else is the operator’s work.');
   await show(cluster, kubectl('apply', '-f', join(examples, 'phasemigration.yaml')));
   const seen = await ended(cluster, name, 'Migrating 976e6adbac6f → 92023c163a26');
-  expectThat(seen.phase === 'Succeeded', `The migration has succeeded: ${seen.message}`);
+  expectThat(seen.phase === 'Succeeded', 'the migration has succeeded', seen.message);
   const after = await figures(cluster, namespace);
   console.log(`\n${after.text}`);
   expectThat(after.matched === 591 && after.assignments === 1011, '591 of 1,011 assignments lie within a phase');
@@ -61,7 +63,7 @@ async function failAndUndo(cluster: Cluster): Promise<void> {
   );
   const before = await figures(cluster, namespace);
   const files = join(examples, 'round-budgets');
-  const sql = join(examples, '..', '..', 'migrations', 'sql');
+  const sql = join('migrations', 'sql');
   const { stdout } = await cluster.exec(
     kubectl(
       'create',
@@ -76,7 +78,7 @@ async function failAndUndo(cluster: Cluster): Promise<void> {
   await cluster.exec(kubectl('apply', '--server-side', '-f', '-'), { input: stdout });
   await show(cluster, kubectl('apply', '-f', join(files, 'phasemigration.yaml')));
   const seen = await ended(cluster, 'round-budgets', 'Migrating 92023c163a26 → 5b1e7c0d9a42');
-  expectThat(seen.phase === 'RolledBack', `it was undone: ${seen.message}`);
+  expectThat(seen.phase === 'RolledBack', 'it was undone by itself', seen.message);
   const after = await figures(cluster, namespace);
   expectThat(after.text === before.text, 'every figure is what it was');
   await show(cluster, kubectl('get', 'pm'));
@@ -87,7 +89,7 @@ async function rollBackOnRequest(cluster: Cluster): Promise<void> {
   const previousRun = await latestRun(cluster);
   await show(cluster, kubectl('patch', 'pm', name, '--type=merge', '-p', '{"spec":{"state":"RolledBack"}}'));
   const seen = await ended(cluster, name, 'Undoing 92023c163a26 → 976e6adbac6f', previousRun);
-  expectThat(seen.phase === 'RolledBack', seen.message);
+  expectThat(seen.phase === 'RolledBack', 'the migration was undone as requested', seen.message);
   const { stdout } = await cluster.exec(kubectl('get', 'pm', name, '-o', 'jsonpath={.status.warnings}'));
   expectThat(stdout.includes('420 assignments'), `the operator warns: ${stdout}`);
   const image = await cluster.exec(
@@ -107,7 +109,7 @@ async function migrateAgain(cluster: Cluster): Promise<void> {
   const previousRun = await latestRun(cluster);
   await show(cluster, kubectl('patch', 'pm', name, '--type=merge', '-p', '{"spec":{"state":"Migrated"}}'));
   const seen = await ended(cluster, name, 'Migrating 976e6adbac6f → 92023c163a26', previousRun);
-  expectThat(seen.phase === 'Succeeded', seen.message);
+  expectThat(seen.phase === 'Succeeded', 'the migration has succeeded again', seen.message);
 }
 
 async function tellTheEnd(cluster: Cluster, began: number): Promise<void> {

@@ -17,8 +17,8 @@ export async function show(cluster: Cluster, command: string[]): Promise<string>
   return stdout;
 }
 
-/** @throws Error saying what was expected: a demonstration that only looks right is none */
-export function expectThat(holds: boolean, sentence: string): void {
-  if (!holds) throw new Error(`The demonstration went wrong: ${sentence}`);
+/** @throws Error saying what was expected and found: a demonstration that only looks right is none */
+export function expectThat(holds: boolean, sentence: string, found = ''): void {
+  if (!holds) throw new Error(`The demonstration went wrong. Expected: ${sentence}.${found ? ` Found: ${found}` : ''}`);
   console.log(`✔ ${sentence}`);
 }

@@ -40,7 +40,12 @@ export const customResources: CustomResource[] = [
       { name: 'From', type: 'string', jsonPath: '.spec.migrations.from', description: 'Revision before.' },
       { name: 'To', type: 'string', jsonPath: '.spec.migrations.to', description: 'Revision after.' },
       { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Summary of the state.' },
-      { name: 'Step', type: 'string', jsonPath: '.status.currentStep', description: 'Furthest step begun, or the one that failed.' },
+      {
+        name: 'Step',
+        type: 'string',
+        jsonPath: '.status.currentStep',
+        description: 'Furthest step begun, or the one that failed.',
+      },
       {
         name: 'Revision',
         type: 'string',
@@ -83,7 +88,12 @@ export const customResources: CustomResource[] = [
       { name: 'Direction', type: 'string', jsonPath: '.spec.direction', description: 'Up or Down.' },
       { name: 'Goal', type: 'string', jsonPath: '.spec.goal', description: 'How far the runner may go.' },
       { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Summary of the state.' },
-      { name: 'Step', type: 'string', jsonPath: '.status.currentStep', description: 'Furthest step begun, or the one that failed.' },
+      {
+        name: 'Step',
+        type: 'string',
+        jsonPath: '.status.currentStep',
+        description: 'Furthest step begun, or the one that failed.',
+      },
       { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation.' },
     ],
     selectableFields: ['.status.phase', '.spec.phaseMigrationRef.name'],

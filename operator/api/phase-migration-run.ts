@@ -126,7 +126,10 @@ export const phaseMigrationRunStatus = z
   .object({
     observedGeneration: z.int().min(-1).optional().describe('The generation of the spec that this status speaks of.'),
     phase: z.enum(PHASES).optional().describe('A summary, for people and columns.'),
-    currentStep: z.enum(STEP_ORDER).optional().describe('The furthest step that has begun; after the end the one that failed, if any.'),
+    currentStep: z
+      .enum(STEP_ORDER)
+      .optional()
+      .describe('The furthest step that has begun; after the end the one that failed, if any.'),
     workloads: z
       .array(
         z.object({

@@ -1,7 +1,8 @@
 import type { PhaseMigrationRun } from '../../api/resources.ts';
 import { OPERATOR_FIELD_MANAGER } from '../../api/names.ts';
-import { isAlreadyExists, type KubeClient } from '../../kube/client.ts';
+import { isAlreadyExists, isNotFound, type KubeClient } from '../../kube/client.ts';
 import { Deployment, Job, Role, RoleBinding, ServiceAccount, StatefulSet } from '../../kube/resource-types.ts';
+import { pause } from '../../kube/timing.ts';
 import type { KubeObject, ResourceType } from '../../kube/types.ts';
 import type { Action, WorkloadRef } from '../decide/decision.ts';
 import {
@@ -28,8 +29,8 @@ export async function applyAction(
       await Promise.all([
         createOnce(client, ServiceAccount, runnerServiceAccount(run)),
         createOnce(client, Role, runnerRole(run)),
-        createOnce(client, RoleBinding, runnerRoleBinding(run)),
       ]);
+      await createBinding(client, runnerRoleBinding(run));
       return createOnce(client, Job, runnerJob(run, action.epoch, runner));
     case 'CreateVerificationJob': {
       const verification = run.spec.plan.verification.jobs.find(({ name }) => name === action.verification);
@@ -79,5 +80,23 @@ async function createOnce<T extends KubeObject>(client: KubeClient, type: Resour
     await client.create(type, object, { fieldManager });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+const BINDING_ATTEMPTS = 40;
+const BINDING_PAUSE_MILLISECONDS = 25;
+
+/**
+ * The API server lets nobody bind a Role that grants more than they hold, and looks the Role up in a cache that lags
+ * some milliseconds behind the Role's creation: until then it answers that there is none.
+ */
+async function createBinding(client: KubeClient, binding: RoleBinding): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await createOnce(client, RoleBinding, binding);
+    } catch (error) {
+      if (!isNotFound(error) || attempt === BINDING_ATTEMPTS) throw error;
+      await pause(BINDING_PAUSE_MILLISECONDS, new AbortController().signal);
+    }
   }
 }
