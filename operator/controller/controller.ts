@@ -30,6 +30,8 @@ export interface Controller {
 }
 
 const CONCURRENCY = 4;
+/** A runner reports several times within some milliseconds of an outage: they are summed up together. */
+const SUMMARY_DELAY_MILLISECONDS = 100;
 const BACKOFF = { baseMilliseconds: 100, capMilliseconds: 30_000 };
 
 /** Watches everything that can move a run on and reconciles whatever changed. */
@@ -64,6 +66,7 @@ export function startController(options: ControllerOptions): Controller {
 function startReflectors(options: ControllerOptions, queues: { runs: WorkQueue; migrations: WorkQueue }): Reflector[] {
   const { client, logger, namespaces } = options;
   const { runs, migrations } = queues;
+  const wishes = new Wishes();
   const ours = `${MANAGED_BY_LABEL}=${OPERATOR_NAME}`;
   const scopes: (string | undefined)[] = namespaces.length > 0 ? namespaces : [undefined];
   return scopes.flatMap((namespace) => {
@@ -75,15 +78,18 @@ function startReflectors(options: ControllerOptions, queues: { runs: WorkQueue; 
     return [
       watch(PhaseMigration, (change) => {
         const ref = refOfChange(change);
-        migrations.add(keyOf(ref));
-        const runName = isDeleted(change) ? change.lastState?.status?.runName : change.status?.runName;
-        if (runName) runs.add(keyOf({ namespace: ref.namespace, name: runName }));
+        const key = keyOf(ref);
+        migrations.add(key);
+        const migration = isDeleted(change) ? change.lastState : change;
+        const runName = migration?.status?.runName;
+        if (runName && wishes.hasChanged(key, change)) runs.add(keyOf({ namespace: ref.namespace, name: runName }));
       }),
       watch(PhaseMigrationRun, (change) => {
         const ref = refOfChange(change);
         runs.add(keyOf(ref));
         const migration = (isDeleted(change) ? change.lastState : change)?.metadata.labels?.[`${GROUP}/migration`];
-        if (migration) migrations.add(keyOf({ namespace: ref.namespace, name: migration }));
+        if (migration)
+          migrations.addAfter(keyOf({ namespace: ref.namespace, name: migration }), SUMMARY_DELAY_MILLISECONDS);
       }),
       watch(Job, (change) => wakeRunOf(change, runs), ours),
       watch(Pod, (change) => wakeRunOf(change, runs), ours),
@@ -99,4 +105,24 @@ function wakeRunOf(change: Change<KubeObject>, runs: WorkQueue): void {
   const object = isDeleted(change) ? change.lastState : change;
   const name = object?.metadata.labels?.[RUN_LABEL];
   if (object && name) runs.add(keyOf({ namespace: object.metadata.namespace, name }));
+}
+
+/**
+ * What people want of each PhaseMigration, as last seen. Its status is written by this operator: were a run looked at
+ * after each of those writes too, the outage would pay for them.
+ */
+class Wishes {
+  private readonly seen = new Map<string, string>();
+
+  hasChanged(key: string, change: Change<KubeObject>): boolean {
+    if (isDeleted(change)) {
+      this.seen.delete(key);
+      return true;
+    }
+    const { generation, deletionTimestamp } = change.metadata;
+    const wish = `${generation} ${deletionTimestamp ?? ''}`;
+    const changed = this.seen.get(key) !== wish;
+    this.seen.set(key, wish);
+    return changed;
+  }
 }

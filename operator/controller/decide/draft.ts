@@ -14,7 +14,7 @@ const END_MESSAGES: Partial<Record<OperatorStepName, string>> = {
 
 /**
  * Collects one pass's decision about a run. Reading goes to what was observed (and so is recorded), writing to the
- * next status: a policy can never act on something that it only means to record.
+ * next status, which is written before any action of the same decision: nothing is done that is not recorded.
  */
 export class Draft {
   readonly seen: RunObservation;

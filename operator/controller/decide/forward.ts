@@ -39,7 +39,7 @@ function prepareAndScaleDown(draft: Draft): void {
   beginOutage(draft);
 }
 
-/** Writes ahead what every workload was; nothing is scaled before this is recorded. */
+/** Writes ahead what every workload was, then scales: a status is written before the actions of the same decision. */
 function beginOutage(draft: Draft): void {
   const workloads = draft.plan.workloads.flatMap(({ kind, name }) => {
     const found = observed(draft, { kind, name })?.found;
@@ -52,6 +52,7 @@ function beginOutage(draft: Draft): void {
     'ScaleDown',
     workloads.map(({ kind, name, replicas }) => `${kind} ${name}: ${replicas} replicas`).join(', '),
   );
+  holdDown(draft, false, workloads);
 }
 
 function scaleDown(draft: Draft): void {
@@ -73,14 +74,11 @@ function migrate(draft: Draft): void {
 
 function comeBack(draft: Draft): void {
   const scaleUp = draft.step('ScaleUp');
-  if (!scaleUp) {
-    draft.startStep('ScaleUp');
-    return;
-  }
-  recordEndOfOutage(draft);
-  if (scaleUp.state === 'Running') {
+  if (!scaleUp) draft.startStep('ScaleUp');
+  else recordEndOfOutage(draft);
+  if (scaleUp === undefined || scaleUp.state === 'Running') {
     bringBack(draft, (recorded) => newImages(draft, recorded));
-    if (!allReady(draft)) return;
+    if (!scaleUp || !allReady(draft)) return;
     draft.endStep('ScaleUp', 'Succeeded', 'Every replica is ready.');
   }
   smokeTest(draft);

@@ -26,11 +26,8 @@ function takeDownAgain(draft: Draft): void {
     return;
   }
   const scaleDown = draft.step('RollbackScaleDown');
-  if (!scaleDown) {
-    draft.startStep('RollbackScaleDown');
-    return;
-  }
-  if (!holdDown(draft, false)) return;
+  if (!scaleDown) draft.startStep('RollbackScaleDown');
+  if (!holdDown(draft, false) || !scaleDown) return;
   draft.aim('RolledBack');
   draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
 }
@@ -60,12 +57,10 @@ export function failedRollbackStep(draft: Draft): RunnerStep | undefined {
 
 function bringOldBack(draft: Draft): void {
   const scaleUp = draft.step('RollbackScaleUp');
-  if (!scaleUp) {
-    draft.startStep('RollbackScaleUp');
-    return;
-  }
-  recordEndOfOutage(draft);
+  if (!scaleUp) draft.startStep('RollbackScaleUp');
+  else recordEndOfOutage(draft);
   bringBack(draft, (recorded) => recorded.images);
+  if (!scaleUp) return;
   if (allReady(draft)) {
     draft.endStep('RollbackScaleUp', 'Succeeded', 'Every replica is ready, as before.');
     draft.aim('Finished');

@@ -57,9 +57,13 @@ function differ(wanted: Record<string, string>, found: Record<string, string>): 
 }
 
 /** Scales every recorded workload to zero; tells when somebody scaled one up again in the outage. */
-export function holdDown(draft: Draft, alreadyDrained: boolean): boolean {
+export function holdDown(
+  draft: Draft,
+  alreadyDrained: boolean,
+  workloads: RecordedWorkload[] = draft.recorded.workloads ?? [],
+): boolean {
   let drained = true;
-  for (const recorded of draft.recorded.workloads ?? []) {
+  for (const recorded of workloads) {
     const workload = observed(draft, recorded);
     if (!workload?.found) continue;
     if (workload.found.replicas !== 0) {
