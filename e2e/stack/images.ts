@@ -44,15 +44,11 @@ export interface BuiltImage {
 export async function buildImages(progress: Progress = silent, keys: ImageKey[] = allImages): Promise<BuiltImages> {
   await bundle();
   const built: BuiltImages = {};
-  const queue = [...keys];
-  const work = async () => {
-    for (let key = queue.shift(); key; key = queue.shift()) {
-      const archive = await buildImage(imageSources[key], progress);
-      built[key] = { name: imageSources[key].name, archive, version: basename(dirname(archive)) };
-    }
-  };
-  // Two at a time: more compete for the disk. buildah takes one after the other anyway.
-  await Promise.all([work(), work()]);
+  // One after the other: they share the disk, most of their layers, and buildah's image store.
+  for (const key of keys) {
+    const archive = await buildImage(imageSources[key], progress);
+    built[key] = { name: imageSources[key].name, archive, version: basename(dirname(archive)) };
+  }
   return built;
 }
 
