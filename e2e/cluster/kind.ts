@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { claimState, lockOf, removeAbandoned } from './abandoned.ts';
 import { run, type CommandOptions } from './command.ts';
 import { canPull, hasDockerEngine } from './docker.ts';
@@ -33,7 +34,7 @@ export async function openKind(progress: Progress): Promise<Cluster> {
   return withLock(lockOf(identity), progress, async () => {
     await claimState(identity);
     const context = await contextOf(identity, await openEngine(identity, progress), progress);
-    if (!(await isReady(context))) await create(context, progress);
+    if (!(await isReady(context, OPEN_PATIENCE_SECONDS, progress))) await create(context, progress);
     return clusterOf(context, progress);
   });
 }
@@ -45,7 +46,7 @@ export async function findKind(progress: Progress): Promise<Cluster | undefined>
   const engine = (await runningEngine(identity)) ?? ((await hasDockerEngine()) ? machineEngine : undefined);
   if (!engine) return undefined;
   const context = await contextOf(identity, engine, progress);
-  return (await isReady(context)) ? clusterOf(context, progress) : undefined;
+  return (await isReady(context, FIND_PATIENCE_SECONDS, progress)) ? clusterOf(context, progress) : undefined;
 }
 
 /** Removes the clone's kind cluster, and the engine if it was started for it, at whatever stage they are. */
@@ -85,12 +86,28 @@ function inEngine(context: Context, command: string[], options: CommandOptions =
 const kindCommand = (context: Context, args: string[], options?: CommandOptions) =>
   inEngine(context, [context.kind, ...args, '--name', context.identity.name], options);
 
-async function isReady(context: Context): Promise<boolean> {
+/**
+ * A busy machine's API server may fail a health check for some seconds: a cluster whose node runs is given time before
+ * it is taken for broken, because what follows from that is that it is removed.
+ */
+const OPEN_PATIENCE_SECONDS = 90;
+const FIND_PATIENCE_SECONDS = 15;
+
+async function isReady(context: Context, patienceSeconds: number, progress: Progress): Promise<boolean> {
   const recorded = await readFile(readyFileOf(context.identity), 'utf8').catch(() => '');
   if (recorded !== (await recipe())) return false;
   const node = `${context.identity.name}-control-plane`;
-  const question = ['docker', 'exec', node, 'kubectl', 'get', '--raw', '/readyz'];
-  return (await inEngine(context, question, { allowFailure: true })).code === 0;
+  const ask = (question: string[]) => inEngine(context, ['docker', ...question], { allowFailure: true });
+  const deadline = Date.now() + patienceSeconds * 1000;
+  for (let first = true; ; first = false) {
+    const { stdout } = await ask(['container', 'inspect', '--format', '{{.State.Running}}', node]);
+    if (stdout.trim() !== 'true') return false;
+    const answer = await ask(['exec', node, 'kubectl', 'get', '--raw', '/readyz', '--request-timeout=10s']);
+    if (answer.code === 0) return true;
+    if (Date.now() > deadline) return false;
+    if (first) progress('waiting for the API server');
+    await delay(500);
+  }
 }
 
 /** What a cluster was made after; one that was made after something else is made anew. */
