@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { main } from '../e2e/cluster/terminal.ts';
+import { benchMemory } from './memory/main.ts';
 import { benchOutage } from './outage/main.ts';
 import { SIZES } from './outage/planner.ts';
 import { ways, type WayName } from './outage/ways.ts';
 
 const program = new Command('npm run bench --')
-  .description('Measures what the project promises; see bench/README.md.')
+  .description('Measures what the project promises; figures: docs/figures.md.')
   .showHelpAfterError();
 
 program
@@ -18,6 +19,13 @@ program
   .action((options: { assignments: number[]; runs: number; ways: WayName[]; keep: boolean }) =>
     benchOutage({ ...options, sizes: options.assignments }),
   );
+
+program
+  .command('memory')
+  .description('what the operator takes with many PhaseMigrations')
+  .option('--migrations <number>', 'PhaseMigrations', count, 1000)
+  .option('--runs <number>', 'processes to measure', count, 5)
+  .action((options: { migrations: number; runs: number }) => benchMemory(options));
 
 await main(async () => {
   await program.parseAsync();

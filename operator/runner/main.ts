@@ -47,7 +47,9 @@ async function run(): Promise<void> {
       folders: { migrations: process.env.MIGRATIONS_DIR ?? '/migrations', backup: process.env.BACKUP_DIR ?? '/backup' },
       signal: stopping.signal,
     });
-    logger.info(`The runner ends: ${end}.`);
+    // Of what the kernel counts: its own pages alone would leave out WebAssembly's.
+    const peakMegabytes = Math.round((process.resourceUsage().maxRSS * 1024) / 1e6);
+    logger.info(`The runner ends: ${end}.`, { peakMegabytes });
     // Asked to end before the work was done: the Job must start another pod.
     const TERMINATED = 143;
     if (end === 'Stopped') process.exitCode = TERMINATED;
