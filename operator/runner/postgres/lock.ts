@@ -45,7 +45,7 @@ export async function tryLock(session: Session, claim: Claim): Promise<string | 
 
 async function holderOf(session: Session, lock: Held): Promise<string | undefined> {
   const [holder] = await session.query(
-    `SELECT l.pid, a.application_name, a.usename::text AS usename, a.client_addr::text AS address, l.database::text AS database
+    `SELECT l.pid, a.application_name, a.usename::text AS usename, pg_catalog.host(a.client_addr) AS address, l.database::text AS database
      FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
      WHERE ${matching('$1')} AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()`,
     [lock.key],

@@ -73,7 +73,7 @@ export function describeBackend(backend: Backend): string {
  */
 export async function clientsOf(session: Session, database: string, except: number[]): Promise<Backend[]> {
   const rows = await session.query(
-    `SELECT pid, usename::text AS usename, application_name, client_addr::text AS address
+    `SELECT pid, usename::text AS usename, application_name, pg_catalog.host(client_addr) AS address
      FROM pg_catalog.pg_stat_activity
      WHERE datname OPERATOR(pg_catalog.=) $1 AND usesysid IS NOT NULL AND NOT (pid OPERATOR(pg_catalog.=) ANY ($2::int4[]))
      ORDER BY pid`,

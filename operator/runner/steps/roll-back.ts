@@ -45,8 +45,9 @@ async function undo(work: Work): Promise<void> {
 }
 
 async function fenceAgain(work: Work): Promise<void> {
-  const state = work.reporter.status.fence?.state;
-  if (state === 'Lifted' || state === 'Lifting') return fenceStep(work, 'RollbackFence');
+  const { status } = work.reporter;
+  const isOpen = status.fence?.state === 'Lifted' || status.fence?.state === 'Lifting';
+  if (isOpen || stepOf(status, 'RollbackFence')?.state === 'Running') return fenceStep(work, 'RollbackFence');
   // After a crash the proof is made again: what follows ends in a rename that needs a database without sessions.
   await raiseFence(work, {});
 }

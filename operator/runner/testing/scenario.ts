@@ -58,7 +58,7 @@ export class Scenario {
 
   private constructor(
     server: Server,
-    names: { database: string; owner: string; client: string },
+    names: { id: number; database: string; owner: string; client: string },
     folders: Scenario['folders'],
     spec: PhaseMigrationRunSpec,
   ) {
@@ -70,7 +70,7 @@ export class Scenario {
     this.memory = new MemoryRun({
       apiVersion: API_VERSION,
       kind: 'PhaseMigrationRun',
-      metadata: { namespace: 'shop', name: `rename-amount-${counter}`, uid: randomUUID() },
+      metadata: { namespace: 'shop', name: `rename-amount-${names.id}`, uid: randomUUID() },
       spec,
     });
   }
@@ -86,7 +86,7 @@ export class Scenario {
     } = {},
   ): Promise<Scenario> {
     const id = ++counter;
-    const names = { database: `shop ${id}`, owner: `migrator ${id}`, client: `app ${id}` };
+    const names = { id, database: `shop ${id}`, owner: `migrator ${id}`, client: `app ${id}` };
     const root = await mkdtemp(join(tmpdir(), 'phase-migration-runner-'));
     const folders = { root, migrations: root, backup: root };
     const { owner, client, database } = names;
@@ -114,7 +114,12 @@ export class Scenario {
   }
 
   get url(): string {
-    return `postgres://${encodeURIComponent(this.owner)}@${this.server.host}:${this.server.port}/${encodeURIComponent(this.database)}`;
+    return this.urlAt(this.server.port);
+  }
+
+  /** The database's URL by way of another port. */
+  urlAt(port: number): string {
+    return `postgres://${encodeURIComponent(this.owner)}@${this.server.host}:${port}/${encodeURIComponent(this.database)}`;
   }
 
   byHand(to: string, direction: 'up' | 'down' = 'up'): Promise<void> {
@@ -192,7 +197,7 @@ export class Scenario {
       `SELECT datname FROM pg_database WHERE datname LIKE '${this.database}\\_%'`,
     );
     const sessions = await this.server.psql(
-      `SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'phasemigration shop/rename-amount-${counter} %'`,
+      `SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'phasemigration shop/${this.memory.run.metadata.name} %'`,
     );
     return [
       ...databases.split('\n'),

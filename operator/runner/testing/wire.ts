@@ -1,0 +1,96 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** What becomes of the connection that a query is on: cut before the server has it, or before its answer comes back. */
+export type Fate = 'CutBefore' | 'LoseAnswer' | undefined;
+
+const ENCRYPTION_REQUESTS = [80877103, 80877104];
+
+/** The wire between runner and server, which can be cut at any query. */
+export class Wire {
+  readonly port: number;
+  /** Asked of every query before it is passed on. */
+  onQuery: (text: string) => Fate = () => undefined;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  static async to(target: { host: string; port: number }): Promise<Wire> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const wire = new Wire(server);
+    server.on('connection', (client) => wire.#join(client, connect(target.port, target.host)));
+    return wire;
+  }
+
+  #join(client: Socket, server: Socket): void {
+    let isLosing = false;
+    const cut = () => {
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket.setNoDelay());
+      socket.on('error', cut);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        cut();
+      });
+    }
+    server.on('data', (data) => (isLosing ? cut() : client.write(data)));
+    const messages = new Messages();
+    client.on('data', (data) => {
+      for (const message of messages.push(data)) {
+        const fate = message.query === undefined ? undefined : this.onQuery(message.query);
+        if (fate === 'CutBefore') return cut();
+        isLosing ||= fate === 'LoseAnswer';
+        server.write(message.bytes);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+interface Message {
+  bytes: Buffer;
+  /** SQL text, where the message carries some. */
+  query?: string;
+}
+
+/** Splits what a client sends into the messages of PostgreSQL's protocol. */
+class Messages {
+  #rest = Buffer.alloc(0);
+  #started = false;
+
+  push(data: Buffer): Message[] {
+    this.#rest = Buffer.concat([this.#rest, data]);
+    const messages: Message[] = [];
+    for (let message = this.#next(); message; message = this.#next()) messages.push(message);
+    return messages;
+  }
+
+  #next(): Message | undefined {
+    // Only the messages before the start have no type byte.
+    const lengthAt = this.#started ? 1 : 0;
+    if (this.#rest.length < lengthAt + 4) return undefined;
+    const end = lengthAt + this.#rest.readInt32BE(lengthAt);
+    if (this.#rest.length < end) return undefined;
+    const bytes = this.#rest.subarray(0, end);
+    this.#rest = this.#rest.subarray(end);
+    if (!this.#started) {
+      this.#started = !ENCRYPTION_REQUESTS.includes(bytes.readInt32BE(4));
+      return { bytes };
+    }
+    const parts = bytes.subarray(5).toString().split('\0');
+    const type = String.fromCharCode(bytes[0]!);
+    const query = type === 'Q' ? parts[0] : type === 'P' ? parts[1] : undefined;
+    return query === undefined ? { bytes } : { bytes, query };
+  }
+}
