@@ -6,7 +6,7 @@ import type { ToolkitMetrics } from '../kube/metrics.ts';
 import { WorkQueue } from '../kube/queue.ts';
 import { isDeleted, startReflector, type Change, type Reflector } from '../kube/reflector.ts';
 import { Job, Pod } from '../kube/resource-types.ts';
-import { keyOf, refOf, type KubeObject, type ObjectRef, type ResourceType } from '../kube/types.ts';
+import { keyOf, metadataOf, refOf, type KubeObject, type ObjectRef, type ResourceType } from '../kube/types.ts';
 import type { RunnerImage } from './manifests/runner.ts';
 import { reconcileMigration } from './reconcile-migration.ts';
 import { reconcileRun } from './reconcile-run.ts';
@@ -52,7 +52,9 @@ export function startController(options: ControllerOptions): Controller {
     return made;
   };
   const runs = queue('phasemigrationrun', (key) => reconcileRun(parts, key));
-  const migrations = queue('phasemigration', (key) => reconcileMigration(parts, key));
+  const migrations = queue('phasemigration', (key) =>
+    reconcileMigration({ client, events, wakeRun: (ref) => runs.add(keyOf(ref)) }, key),
+  );
   const reflectors = startReflectors(options, { runs, migrations });
   return {
     hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
@@ -66,24 +68,14 @@ export function startController(options: ControllerOptions): Controller {
 function startReflectors(options: ControllerOptions, queues: { runs: WorkQueue; migrations: WorkQueue }): Reflector[] {
   const { client, logger, namespaces } = options;
   const { runs, migrations } = queues;
-  const wishes = new Wishes();
   const ours = `${MANAGED_BY_LABEL}=${OPERATOR_NAME}`;
   const scopes: (string | undefined)[] = namespaces.length > 0 ? namespaces : [undefined];
   return scopes.flatMap((namespace) => {
-    const watch = <T extends KubeObject>(
-      type: ResourceType<T>,
-      onChange: (change: Change<T>) => void,
-      labelSelector?: string,
-    ) => startReflector({ client, type, namespace, labelSelector, logger, onChange });
+    // Everything is read anew when it is decided on; what wakes need be no more than names and labels.
+    const watch = (type: ResourceType<KubeObject>, onChange: (change: Change<KubeObject>) => void, selector?: string) =>
+      startReflector({ client, type: metadataOf(type), namespace, labelSelector: selector, logger, onChange });
     return [
-      watch(PhaseMigration, (change) => {
-        const ref = refOfChange(change);
-        const key = keyOf(ref);
-        migrations.add(key);
-        const migration = isDeleted(change) ? change.lastState : change;
-        const runName = migration?.status?.runName;
-        if (runName && wishes.hasChanged(key, change)) runs.add(keyOf({ namespace: ref.namespace, name: runName }));
-      }),
+      watch(PhaseMigration, (change) => migrations.add(keyOf(refOfChange(change)))),
       watch(PhaseMigrationRun, (change) => {
         const ref = refOfChange(change);
         runs.add(keyOf(ref));
@@ -105,24 +97,4 @@ function wakeRunOf(change: Change<KubeObject>, runs: WorkQueue): void {
   const object = isDeleted(change) ? change.lastState : change;
   const name = object?.metadata.labels?.[RUN_LABEL];
   if (object && name) runs.add(keyOf({ namespace: object.metadata.namespace, name }));
-}
-
-/**
- * What people want of each PhaseMigration, as last seen. Its status is written by this operator: were a run looked at
- * after each of those writes too, the outage would pay for them.
- */
-class Wishes {
-  private readonly seen = new Map<string, string>();
-
-  hasChanged(key: string, change: Change<KubeObject>): boolean {
-    if (isDeleted(change)) {
-      this.seen.delete(key);
-      return true;
-    }
-    const { generation, deletionTimestamp } = change.metadata;
-    const wish = `${generation} ${deletionTimestamp ?? ''}`;
-    const changed = this.seen.get(key) !== wish;
-    this.seen.set(key, wish);
-    return changed;
-  }
 }

@@ -1,24 +1,30 @@
-import { isConflict } from '../kube/client.ts';
+import type { PhaseMigration } from '../api/resources.ts';
+import { isConflict, type KubeClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
 import type { Outcome } from '../kube/queue.ts';
-import { refOfKey } from '../kube/types.ts';
+import { refOfKey, type ObjectRef } from '../kube/types.ts';
 import { applyMigration } from './apply/apply.ts';
 import { decideMigration } from './decide/migration.ts';
 import { transitions } from './decide/transitions.ts';
 import { gatherMigration } from './gather/gather.ts';
-import type { ReconcilerParts } from './reconcile-run.ts';
 
 const LONGEST_CHAIN = 10;
 
+export interface MigrationParts {
+  client: KubeClient;
+  events: EventRecorder;
+  /** Has a run looked at. */
+  wakeRun: (ref: ObjectRef) => void;
+}
+
 /** Sees to it that the run that a PhaseMigration asks for exists, and sums up what became of it. */
-export async function reconcileMigration(
-  parts: Pick<ReconcilerParts, 'client' | 'events'>,
-  key: string,
-): Promise<Outcome> {
+export async function reconcileMigration(parts: MigrationParts, key: string): Promise<Outcome> {
   for (let pass = 0; pass < LONGEST_CHAIN; pass++) {
     const seen = await gatherMigration(parts.client, refOfKey(key));
     if (!seen) return { result: 'Done' };
     const decision = decideMigration(seen);
     const { migration } = seen;
+    if (asksAnew(migration)) wakeLatestRun(parts, migration);
     try {
       if (!(await applyMigration(parts.client, migration, decision))) return { result: 'Done' };
     } catch (error) {
@@ -31,4 +37,13 @@ export async function reconcileMigration(
     }
   }
   return { result: 'RequeueAfter', milliseconds: 1000 };
+}
+
+/** What people want has changed since the last summary: a run that waits or goes on may have to do otherwise. */
+function asksAnew({ metadata, status }: PhaseMigration): boolean {
+  return metadata.generation !== status?.observedGeneration || metadata.deletionTimestamp !== undefined;
+}
+
+function wakeLatestRun({ wakeRun }: MigrationParts, { metadata, status }: PhaseMigration): void {
+  if (status?.runName) wakeRun({ namespace: metadata.namespace, name: status.runName });
 }

@@ -2,7 +2,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../kube/logger.ts';
 import { startReflector, type Reflector } from '../kube/reflector.ts';
 import { Deployment, Pod, StatefulSet } from '../kube/resource-types.ts';
-import { refOfKey } from '../kube/types.ts';
+import { metadataOf, refOfKey } from '../kube/types.ts';
 import type { RunObservation, WorkloadObservation } from './decide/observation.ts';
 
 /**
@@ -50,9 +50,9 @@ export class WorkloadWatches {
     const fieldSelector = `metadata.name=${workload.name}`;
     const object =
       workload.kind === 'Deployment'
-        ? startReflector({ ...common, type: Deployment, fieldSelector })
-        : startReflector({ ...common, type: StatefulSet, fieldSelector });
+        ? startReflector({ ...common, type: metadataOf(Deployment), fieldSelector })
+        : startReflector({ ...common, type: metadataOf(StatefulSet), fieldSelector });
     if (!workload.found) return [object];
-    return [object, startReflector({ ...common, type: Pod, labelSelector: workload.found.selector })];
+    return [object, startReflector({ ...common, type: metadataOf(Pod), labelSelector: workload.found.selector })];
   }
 }

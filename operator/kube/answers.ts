@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ApiError, type StatusBody } from './errors.ts';
 import type { HttpAnswer } from './transport.ts';
-import type { KubeObject } from './types.ts';
+import type { KubeObject, ResourceType } from './types.ts';
 
 /** The error that an answer with a code of 400 or more stands for, in the API server's own words. */
 export function errorOf(answer: HttpAnswer): ApiError {
@@ -67,4 +67,10 @@ export function warningsOf(headers: IncomingHttpHeaders): string[] {
 export function withReplicas<T extends KubeObject>(object: T & { spec?: object }): T {
   if (object.kind !== 'Scale' || object.apiVersion !== 'autoscaling/v1') return object;
   return { ...object, spec: { replicas: 0, ...object.spec } };
+}
+
+/** What a list or a watch asks for; see "Metadata-only fetches" in the Kubernetes API concepts. */
+export function acceptOf({ metadataOnly }: ResourceType<KubeObject>, of: 'List' | 'Watch'): string | undefined {
+  const kind = of === 'List' ? 'PartialObjectMetadataList' : 'PartialObjectMetadata';
+  return metadataOnly && `application/json;as=${kind};g=meta.k8s.io;v=v1`;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inClusterCredentials, type Credentials } from './credentials.ts';
 import { defaultCredentials, kubeconfigCredentials } from './default-credentials.ts';
-import { errorOf, errorOfStream, throttledFor, warningsOf, withReplicas } from './answers.ts';
+import { acceptOf, errorOf, errorOfStream, throttledFor, warningsOf, withReplicas } from './answers.ts';
 import type {
   CallOptions,
   ClientOptions,
@@ -190,6 +190,7 @@ export class KubeClient {
         method: 'GET',
         path,
         query: { ...rest, watch: true, allowWatchBookmarks: allowBookmarks },
+        accept: acceptOf(type, 'Watch'),
         signal,
         timeoutMilliseconds: this.#timeout(),
       });
@@ -225,7 +226,8 @@ export class KubeClient {
   ): Promise<ListBody<T> | undefined> {
     const query = { labelSelector, fieldSelector, ...page };
     try {
-      return await this.#json<ListBody<T>>({ method: 'GET', path: pathOf(type, { namespace }), query }, options);
+      const request = { method: 'GET' as const, path: pathOf(type, { namespace }), query };
+      return await this.#json<ListBody<T>>({ ...request, accept: acceptOf(type, 'List') }, options);
     } catch (error) {
       if (isGone(error) && page.continue !== undefined) return undefined;
       throw error;

@@ -5,6 +5,7 @@ import { silentLogger } from './logger.ts';
 import { isDeleted, startReflector, type Change, type Reflector, type ReflectorOptions } from './reflector.ts';
 import { startRelay, type Relay } from './relay.test.ts';
 import type { ClientOptions } from './client.ts';
+import { metadataOf, type KubeObject } from './types.ts';
 
 describe('reflector on a real API server', function () {
   this.timeout(120_000);
@@ -54,6 +55,24 @@ describe('reflector on a real API server', function () {
     client.patch(Widget, { namespace, name }, { kind: 'Merge', body: { spec: { size } } });
   const remove = (name: string) => client.delete(Widget, { namespace, name });
   const lists = (requests: string[]): number => requests.filter((request) => request.startsWith('GET')).length;
+
+  it('leaves all but the metadata out where nothing else is asked for, in lists and in watches', async () => {
+    await create('a', 1);
+    const changes: Change<KubeObject>[] = [];
+    const onChange = (change: Change<KubeObject>): void => void changes.push(change);
+    const common = { client, type: metadataOf(Widget), namespace, logger: silentLogger, onChange };
+    started.push(startReflector(common));
+    await until(() => changes.length === 1, 'it was listed');
+    await resize('a', 3);
+    await until(() => changes.length === 2, 'its change came');
+    for (const change of changes) {
+      expect(isDeleted(change) ? {} : change).to.have.nested.property('metadata.name', 'a');
+      expect(change).not.to.have.property('spec');
+    }
+    await remove('a');
+    await until(() => changes.length === 3, 'its end came');
+    expect(changes[2]).to.have.deep.property('deleted', { namespace, name: 'a' });
+  });
 
   it('hands over what exists, then says that it is synced, then hands over every change', async () => {
     await create('a', 1);

@@ -12,6 +12,8 @@ export interface HttpRequest {
   /** Sent as JSON. */
   body?: unknown;
   contentType?: string;
+  /** `application/json` when left out. */
+  accept?: string;
   /** Ends the request early; its reason is what the call then throws. */
   signal?: AbortSignal;
   /** For the whole request; for a stream, until its headers have come. */
@@ -123,7 +125,7 @@ export class Transport {
       const headers = {
         ...authorization.headers,
         ...content,
-        accept: 'application/json',
+        accept: request.accept ?? 'application/json',
         'user-agent': this.#userAgent,
       };
       const options = { ...authorization.tls, method: request.method, headers, agent, signal };

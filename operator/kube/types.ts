@@ -44,6 +44,8 @@ export interface ResourceType<T extends KubeObject> {
   /** Plural name in lower case, as it stands in the URL. */
   plural: string;
   namespaced: boolean;
+  /** Lists and watches leave everything but the metadata out; see {@link metadataOf}. */
+  metadataOnly?: true;
   /** Never set. Ties `T` to the constant. */
   readonly objectType?: T;
 }
@@ -71,6 +73,14 @@ export type Wire<T> = T extends Date
 
 /** One of client-node's models as we read and write it: wire types, and the fields that an object always has. */
 export type WireObject<Model> = Omit<Wire<Model>, 'apiVersion' | 'kind' | 'metadata'> & KubeObject;
+
+/**
+ * The same objects without spec and status (PartialObjectMetadata): for who only needs to know that something changed.
+ * A thousand whole objects would be parsed for nothing, after every change of each.
+ */
+export function metadataOf(type: ResourceType<KubeObject>): ResourceType<KubeObject> {
+  return { ...type, metadataOnly: true };
+}
 
 /** `apiVersion` of a type: `v1`, `apps/v1`. */
 export function apiVersionOf(type: ResourceType<KubeObject>): string {
