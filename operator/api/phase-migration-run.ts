@@ -164,6 +164,7 @@ export const phaseMigrationRunStatus = z
           epoch: z.int32().describe('The start of the runner that it belongs to.'),
           state: z.enum(['Waiting', 'Running', 'Succeeded', 'Failed']).describe('How far it has come.'),
           message: text(4096, 'Its last lines, or why it has not started.').optional(),
+          releaseTime: time('When it was seen to be let in; its timeoutSeconds count from here.').optional(),
         }),
       )
       .max(8)

@@ -68,7 +68,7 @@ export const verificationJob = z
       .max(64)
       .optional()
       .meta({ ...atomicList, description: 'Arguments of the entrypoint.' }),
-    timeoutSeconds: int32(1, 3600, 'How long it may take, in seconds.').default(300),
+    timeoutSeconds: int32(1, 3600, 'How long it may take from when it is let in, in seconds.').default(300),
   })
   .describe('A program of the user’s own that gets DATABASE_URL and says by its exit code whether the data is right.');
 export type VerificationJob = z.infer<typeof verificationJob>;

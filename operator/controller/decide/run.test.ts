@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { RunnerStepName } from '../../api/step.ts';
 import { decideRun } from './run.ts';
 import { runnerStep, type Failing } from './simulation/runner.ts';
-import { NEW_IMAGE, OLD_IMAGE, REPLICAS, World } from './simulation/world.ts';
+import { NEW_IMAGE, OLD_IMAGE, REPLICAS, World, type Verification } from './simulation/world.ts';
 
 type Move =
   | { kind: 'Operator'; dieAfter: number }
@@ -64,6 +64,7 @@ const history = fc.record({
   smokePasses: fc.boolean(),
   newVersionStarts: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   direction: fc.constantFrom<'Up' | 'Down'>('Up', 'Up', 'Down'),
+  verification: fc.constantFrom<Verification | undefined>(undefined, 'Passes', 'Fails', 'Hangs'),
 });
 
 function operatorPass(world: World, dieAfter = 99): number {
@@ -125,8 +126,8 @@ function settleDown(world: World, failing: Failing, deaths: number[] = []): void
 describe('decideRun under random histories', () => {
   it('ends every run, with the workloads exactly as the outcome says', () => {
     fc.assert(
-      fc.property(history, ({ moves, failing, deaths, smokePasses, newVersionStarts, direction }) => {
-        const world = new World(direction);
+      fc.property(history, ({ moves, failing, deaths, smokePasses, newVersionStarts, direction, verification }) => {
+        const world = new World(direction, verification);
         Object.assign(world, { smokePasses, newVersionStarts });
         const fails = new Set(failing);
         for (const next of moves) play(world, next, fails);
@@ -161,6 +162,8 @@ function expectEnd(world: World, direction: 'Up' | 'Down'): void {
   expect(outcome, JSON.stringify(status?.conditions)).to.not.equal(undefined);
   const open = [...(status?.steps ?? []), ...(status?.runner?.steps ?? [])].filter(({ state }) => state === 'Running');
   expect(open, 'steps that look as if they went on').to.deep.equal([]);
+  const atWork = world.verificationJobs.filter(({ finished, deleting }) => !finished && !deleting);
+  expect(atWork, 'verification Jobs that are still at work').to.deep.equal([]);
   const [start, target] = direction === 'Up' ? (['Old', 'New'] as const) : (['New', 'Old'] as const);
   if (outcome === 'NeedsHuman') {
     expect(status?.conditions?.find(({ type }) => type === 'Stalled')?.status).to.equal('True');
@@ -188,6 +191,33 @@ describe('decideRun', () => {
     expect(world.run?.status?.failure?.reason).to.equal('SmokeTestFailed');
     expect(world.run?.status?.outcome).to.equal('RolledBack');
     expect(world.deployment).to.include({ replicas: REPLICAS, image: OLD_IMAGE });
+  });
+
+  it('undoes a migration whose verification Job does not end in its time, and deletes the Job', () => {
+    const world = new World('Up', 'Hangs');
+    settleDown(world, new Set());
+    expect(world.run?.status?.verificationJobs?.[0]).to.include({
+      state: 'Failed',
+      message: 'it did not end within 5 s of being let in',
+    });
+    expect(world.run?.status?.failure?.step).to.equal('Verify');
+    expect(world.run?.status?.outcome).to.equal('RolledBack');
+    expect(world.verificationJobs).to.deep.equal([]);
+  });
+
+  it('looks again when the time of a verification Job is over', () => {
+    const world = new World('Up', 'Hangs');
+    const isReleased = () => world.run?.status?.runner?.verificationReleased === true;
+    for (let round = 0; round < 400 && !isReleased(); round++) {
+      operatorPass(world);
+      runnerStep(world, new Set());
+      world.clusterStep();
+    }
+    const released = world.observe()!;
+    expect(decideRun(released).lookAgainAfter).to.equal(5000);
+    world.apply(released, decideRun(released), 99);
+    world.now += 4999;
+    expect(decideRun(world.observe()!).lookAgainAfter).to.equal(1);
   });
 
   it('keeps the application down and asks for a person when undoing fails', () => {

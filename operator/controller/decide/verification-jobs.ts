@@ -1,22 +1,27 @@
 import type { VerificationJobStatus } from '../../api/phase-migration-run.ts';
+import type { VerificationJob } from '../../api/plan.ts';
 import type { Draft } from './draft.ts';
 import type { JobObservation } from './observation.ts';
+import { isoTime, moment } from './time.ts';
 
 /**
  * Creates the verification Jobs before the outage, where they wait in their gate until the runner lets them in, and
- * records what became of them. A Job that waits at the gate of a dead runner is replaced with the runner.
+ * records what became of them. A Job that waits at the gate of a dead runner is replaced with the runner. One that has
+ * not ended in its time has failed; like all that are still at work when the run is undone it is deleted, because it
+ * logs in with the owner's role, which no fence keeps out.
  */
 export function trackVerification(draft: Draft): 'Stop' | undefined {
   const { runner } = draft;
   const wanted = draft.plan.verification.jobs;
   if (wanted.length === 0 || draft.seen.run.spec.direction === 'Down' || !runner?.reachedGoal || !runner.podAddress)
     return undefined;
-  if (runner.alreadyAtTarget || draft.recorded.failure || draft.goal === 'Finished') return undefined;
+  if (draft.recorded.failure) return endAll(draft);
+  if (runner.alreadyAtTarget || draft.goal === 'Finished') return undefined;
   const epoch = runner.epoch;
   for (const job of draft.seen.verificationJobs) {
     if (job.epoch !== epoch && !job.deleting && !decided(draft, job)) draft.act({ kind: 'DeleteJob', name: job.name });
   }
-  draft.record({ verificationJobs: wanted.map(({ name }) => follow(draft, name, epoch)) });
+  draft.record({ verificationJobs: wanted.map((verification) => follow(draft, verification, epoch)) });
   return undefined;
 }
 
@@ -27,18 +32,48 @@ function decided(draft: Draft, job: JobObservation): boolean {
   );
 }
 
-function follow(draft: Draft, verification: string, epoch: number): VerificationJobStatus {
-  const job = draft.seen.verificationJobs.find((seen) => seen.verification === verification && seen.epoch === epoch);
-  const recorded = draft.recorded.verificationJobs?.find(({ name }) => name === verification);
-  const jobName = verificationJobName(draft.seen.run.metadata.name, verification, epoch);
-  if (recorded?.epoch === epoch && (recorded.state === 'Succeeded' || recorded.state === 'Failed')) return recorded;
-  if (!job) {
-    if (draft.runner?.podAddress) {
-      draft.act({ kind: 'CreateVerificationJob', verification, epoch, runnerAddress: draft.runner.podAddress });
-    }
-    return { name: verification, jobName, epoch, state: 'Waiting' };
-  }
-  return { name: verification, jobName, epoch, ...stateOf(job) };
+function endAll(draft: Draft): undefined {
+  for (const job of draft.seen.verificationJobs)
+    if (!job.deleting && !hasEnded(job)) draft.act({ kind: 'DeleteJob', name: job.name });
+}
+
+function hasEnded({ finished, pod }: JobObservation): boolean {
+  return finished !== undefined || pod?.succeeded === true || pod?.failed === true;
+}
+
+function follow(draft: Draft, verification: VerificationJob, epoch: number): VerificationJobStatus {
+  const { name } = verification;
+  const job = draft.seen.verificationJobs.find((seen) => seen.verification === name && seen.epoch === epoch);
+  const recorded = draft.recorded.verificationJobs?.find((other) => other.name === name && other.epoch === epoch);
+  if (recorded?.state === 'Succeeded' || recorded?.state === 'Failed') return recorded;
+  const jobName = verificationJobName(draft.seen.run.metadata.name, name, epoch);
+  // By the operator's own clock: the runner's may be another one.
+  const releaseTime =
+    recorded?.releaseTime ?? (draft.runner?.verificationReleased ? isoTime(draft.seen.now) : undefined);
+  const common = { name, jobName, epoch, ...(releaseTime ? { releaseTime } : {}) };
+  if (!job && draft.runner?.podAddress)
+    draft.act({ kind: 'CreateVerificationJob', verification: name, epoch, runnerAddress: draft.runner.podAddress });
+  const state = job ? stateOf(job) : { state: 'Waiting' as const };
+  if (state.state === 'Succeeded' || state.state === 'Failed') return { ...common, ...state };
+  const late = isLate(draft, releaseTime, verification);
+  return late ? { ...common, state: 'Failed', message: lateWords(verification, state) } : { ...common, ...state };
+}
+
+/** Looks again when its time is over. */
+function isLate(draft: Draft, releaseTime: string | undefined, { timeoutSeconds }: VerificationJob): boolean {
+  const released = moment(releaseTime);
+  if (released === undefined) return false;
+  const left = released + timeoutSeconds * 1000 - draft.seen.now;
+  if (left > 0) draft.lookAgain(left);
+  return left <= 0;
+}
+
+function lateWords(
+  { timeoutSeconds }: VerificationJob,
+  { state, message }: Pick<VerificationJobStatus, 'state' | 'message'>,
+): string {
+  const why = message ? ` (${message})` : state === 'Waiting' ? ' (its container was not seen to start)' : '';
+  return `it did not end within ${timeoutSeconds} s of being let in${why}`;
 }
 
 function stateOf({ finished, pod }: JobObservation): Pick<VerificationJobStatus, 'state' | 'message'> {

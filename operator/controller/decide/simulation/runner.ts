@@ -18,6 +18,8 @@ export function runnerStep(world: World, failing: Failing): void {
   const job = world.jobs.find(({ epoch }) => epoch === run.spec.runnerEpoch);
   if (!job || job.finished) return;
   const status: RunnerStatus = { ...run.status?.runner, epoch: run.spec.runnerEpoch, observedGoal: run.spec.goal };
+  status.podAddress = '10.0.0.1';
+  if (status.epoch !== run.status?.runner?.epoch) status.verificationReleased = false;
   run.status = { ...run.status, runner: status };
   const failed = status.steps?.some(({ state }) => state === 'Failed') ?? false;
   if (run.spec.goal === 'Prepared' && !failed) advance(world, status, failing, 'Prepared');
@@ -38,9 +40,19 @@ function advance(world: World, status: RunnerStatus, failing: Failing, goal: 'Pr
     status.reachedGoal = goal;
     return;
   }
-  const fails = failing.has(next);
+  const judged = next === 'Verify' ? verificationOutcome(world, status) : 'Passed';
+  if (judged === 'Open') return;
+  const fails = failing.has(next) || judged === 'Failed';
   if (!fails) carryOut(world, status, next);
   report(status, next, fails ? 'Failed' : 'Succeeded');
+}
+
+/** Lets the verification Job in and waits for what the operator records of it. */
+function verificationOutcome(world: World, status: RunnerStatus): 'Open' | 'Passed' | 'Failed' {
+  if (!world.verification || world.run?.spec.direction === 'Down') return 'Passed';
+  status.verificationReleased = true;
+  const state = world.run?.status?.verificationJobs?.find(({ epoch }) => epoch === status.epoch)?.state;
+  return state === 'Succeeded' ? 'Passed' : state === 'Failed' ? 'Failed' : 'Open';
 }
 
 function carryOut(world: World, status: RunnerStatus, step: RunnerStepName): void {

@@ -16,6 +16,8 @@ interface Pod {
   ready: boolean;
 }
 
+export type Verification = 'Passes' | 'Fails' | 'Hangs';
+
 /** What the database is, as nobody but the simulation can know. */
 export interface Database {
   schema: 'Old' | 'New';
@@ -34,6 +36,7 @@ export class World {
   readonly deployment = { replicas: REPLICAS, image: OLD_IMAGE, generation: 1, observedGeneration: 1 };
   pods: Pod[] = [];
   jobs: JobObservation[] = [];
+  verificationJobs: JobObservation[] = [];
   run: PhaseMigrationRun | undefined;
   migration: PhaseMigration;
   smokePasses = true;
@@ -41,7 +44,11 @@ export class World {
   writes = 0;
   private podNumber = 0;
 
-  constructor(direction: 'Up' | 'Down' = 'Up') {
+  /** What the only verification Job does; none where left out. */
+  readonly verification: Verification | undefined;
+
+  constructor(direction: 'Up' | 'Down' = 'Up', verification?: Verification) {
+    this.verification = verification;
     if (direction === 'Down') {
       this.database.schema = 'New';
       this.deployment.image = NEW_IMAGE;
@@ -55,6 +62,7 @@ export class World {
         backup: { claimName: 'backups' },
         smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: 5 }],
         outageDeadlineSeconds: 60,
+        verification: { jobs: verification ? [{ name: 'figures', image: 'v:1', timeoutSeconds: 5 }] : [] },
       }),
       state: 'Migrated' as const,
       suspend: false,
@@ -125,7 +133,7 @@ export class World {
       migration: this.migration,
       workloads: [workload],
       runnerJobs: this.jobs,
-      verificationJobs: [],
+      verificationJobs: this.verificationJobs,
       smokeTests: asking
         ? [{ name: 'alive', passed: this.smokePasses && live.some(({ ready }) => ready), answer: 'an answer' }]
         : [],
@@ -188,9 +196,10 @@ export class World {
         return;
       case 'DeleteJob':
         this.jobs = this.jobs.filter(({ name }) => name !== action.name);
+        this.verificationJobs = this.verificationJobs.filter(({ name }) => name !== action.name);
         return;
       case 'CreateVerificationJob':
-        return;
+        return this.createVerification(action);
     }
   }
 
@@ -210,6 +219,22 @@ export class World {
     this.deployment.generation += 1;
   }
 
+  private createVerification({ verification, epoch }: Extract<Action, { kind: 'CreateVerificationJob' }>): void {
+    const name = `${verification}-${epoch}`;
+    if (this.verificationJobs.some((job) => job.name === name)) return;
+    const pod = { ...runningPod(), running: false };
+    this.verificationJobs.push({ name, epoch, verification, deleting: false, pod });
+  }
+
+  /** A verification Job that was let in does one thing. */
+  private verificationStep(): void {
+    const { epoch, verificationReleased } = this.run?.status?.runner ?? {};
+    const job = this.verificationJobs.find((other) => other.epoch === epoch);
+    if (!job?.pod || !verificationReleased || job.finished) return;
+    if (!job.pod.running) job.pod.running = true;
+    else if (this.verification !== 'Hangs') job.finished = this.verification === 'Passes' ? 'Complete' : 'Failed';
+  }
+
   startPod(): void {
     this.podNumber += 1;
     this.pods.push({ name: `pod-${this.podNumber}`, image: this.deployment.image, terminating: false, ready: false });
@@ -218,6 +243,7 @@ export class World {
   /** The Deployment controller and the kubelet do one thing. */
   clusterStep(): void {
     const { deployment } = this;
+    this.verificationStep();
     if (deployment.observedGeneration < deployment.generation) {
       deployment.observedGeneration = deployment.generation;
       return;
