@@ -26,8 +26,6 @@ export interface PreflightFacts {
   database: string;
   server: { major: number; text: string };
   hasPgDump: boolean;
-  /** The server's process that answers is not the one that the connection was opened to. */
-  pooled: boolean;
   role: { name: string; superuser: boolean; createDatabase: boolean; createRole: boolean; signalBackend: boolean };
   /** The runner's role is the database's owner, or a member of it. */
   owner: { name: string; mayAct: boolean };
@@ -41,6 +39,8 @@ export interface PreflightFacts {
   files: Migration[];
   fileViolations: Violation[];
   restorePoint: 'Template' | 'Dump' | 'None';
+  /** What the runner's role may not do of what gives a restore point the database's own settings, in PostgreSQL's words. */
+  settingsRefused: string[];
 }
 
 type Policy = (facts: PreflightFacts) => Violation[];
@@ -66,16 +66,6 @@ const client: Policy = ({ hasPgDump, server }) =>
           `the runner’s image has no pg_dump of version ${server.major}; use a runner image that has it`,
         ),
       ];
-
-const direct: Policy = ({ pooled }) =>
-  pooled
-    ? [
-        violation(
-          'TransactionPooler',
-          'the URL leads to a connection pooler: sessions are not the runner’s own there; give the URL of the server itself',
-        ),
-      ]
-    : [];
 
 const ownership: Policy = ({ owner, role, database }) =>
   owner.mayAct || role.superuser
@@ -165,6 +155,16 @@ const replication: Policy = ({ replication: blockers, restorePoint }) =>
         ),
       ];
 
+const settings: Policy = ({ settingsRefused, database, role, restorePoint }) =>
+  restorePoint === 'None'
+    ? []
+    : settingsRefused.map((refusal) =>
+        violation(
+          'InsufficientPrivilege',
+          `role "${role.name}" could not give a restore point what belongs to database "${database}" itself: ${refusal}; grant it, or set rollback.restorePoint None`,
+        ),
+      );
+
 const disk: Policy = ({ disks, sizeBytes, spec }) => {
   const needed = sizeBytes * spec.plan.preflight.freeDiskFactor;
   return disks
@@ -224,7 +224,6 @@ const files: Policy = ({ files: migrations, fileViolations, ledger, spec }) => {
 const POLICIES: Policy[] = [
   version,
   client,
-  direct,
   revision,
   files,
   ownership,
@@ -234,6 +233,7 @@ const POLICIES: Policy[] = [
   signal,
   prepared,
   replication,
+  settings,
   disk,
 ];
 

@@ -43,8 +43,6 @@ export class Session {
   readonly pid: number;
   /** server_version_num: 150018 for 15.18. */
   readonly version: number;
-  /** The process that answers is not the one that the connection was opened to: a pooler stands in between. */
-  readonly isPooled: boolean;
   /** Told of every NOTICE and WARNING; replaced by whoever wants to collect them. */
   onNotice: (notice: Notice) => void = () => undefined;
   readonly #client: pg.Client;
@@ -56,7 +54,6 @@ export class Session {
     this.database = database;
     this.pid = identity.pid;
     this.version = identity.version;
-    this.isPooled = (client as unknown as { processID?: number }).processID !== identity.pid;
     client.on('error', (error) => this.#markLost(error.message));
     client.on('end', () => this.#markLost('the connection was closed'));
     client.on('notice', (notice) =>
@@ -82,13 +79,15 @@ export class Session {
     client.on('error', () => undefined);
     try {
       await client.connect();
+      const pid = Number((await client.query<Row>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]?.['pid']);
+      // Before anything is set: behind a pooler the settings would go to whoever is given that session next.
+      if ((client as unknown as { processID?: number }).processID !== pid) throw pooled(address);
       const answers = (await client.query(SETTINGS)) as unknown as pg.QueryResult<Row>[];
       const version = Number(answers.at(-1)?.rows[0]?.['server_version_num']);
       if (version >= 140_000)
         await client
           .query(`SET client_connection_check_interval = '${CLIENT_CHECK_INTERVAL}'`)
           .catch(ignoreUnsupported);
-      const pid = Number((await client.query<Row>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]?.['pid']);
       return new Session(client, database, { pid, version });
     } catch (error) {
       destroy(client);
@@ -234,7 +233,16 @@ export function describeDatabaseError(error: unknown): string {
   return redact(parts.filter(Boolean).join('. '));
 }
 
+/** The process that answers is not the one that the connection was opened to. */
+function pooled(address: DatabaseAddress): StepFailure {
+  return new StepFailure(
+    'TransactionPooler',
+    `${address.host}:${address.port} is a connection pooler: sessions are not the runner’s own there; give the Secret the URL of the server itself`,
+  );
+}
+
 function explainConnect(error: unknown, address: DatabaseAddress, database: string): Error {
+  if (error instanceof StepFailure) return error;
   const where = `"${database}" on ${address.host}:${address.port}`;
   const state = sqlState(error);
   if (state === '28P01')
@@ -260,7 +268,7 @@ function explainConnect(error: unknown, address: DatabaseAddress, database: stri
   if (state === '08P01' && /startup parameter/.test(messageOf(error)))
     return new StepFailure(
       'TransactionPooler',
-      `${where} is a pooler that refused the connection: ${messageOf(error)}`,
+      `${where} is a connection pooler that refused the connection (${messageOf(error)}); give the Secret the URL of the server itself`,
     );
   return new Unreachable(redact(`cannot reach database ${where}: ${messageOf(error)}`));
 }

@@ -4,7 +4,8 @@ import { loadMigrations } from '../files.ts';
 import { clientProgram } from '../postgres/dump.ts';
 import { readLedger } from '../postgres/ledger.ts';
 import { identifier, literal } from '../postgres/identifiers.ts';
-import { sqlState, type Row, type Session } from '../postgres/session.ts';
+import { readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
+import { describeDatabaseError, sqlState, type Row, type Session } from '../postgres/session.ts';
 import { judgeMigration } from '../sql.ts';
 import { warn, type Work } from '../work.ts';
 import type { RestorePointMethod } from './restore-point.ts';
@@ -23,7 +24,6 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
     database: names.target,
     server: { major: maintenance.major, text: (await maintenance.one('SHOW server_version'))['server_version']! },
     hasPgDump: (await clientProgram('pg_dump', maintenance.major)) !== undefined,
-    pooled: target.isPooled || maintenance.isPooled,
     role,
     owner: await readOwner(maintenance, names.target),
     clientRoles: await readClientRoles(maintenance, spec.plan.database.clientRoles),
@@ -34,7 +34,27 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
     files: loaded.migrations,
     fileViolations: [...loaded.violations, ...syntax],
     restorePoint: await chooseRestorePoint(work),
+    settingsRefused: await rehearseSettings(maintenance, names.target),
   };
+}
+
+/** Does to the database what putting a restore point back does to the copy, and takes it back at once. */
+async function rehearseSettings(session: Session, database: string): Promise<string[]> {
+  const refused: string[] = [];
+  const statements = statementsFor(database, await readDatabaseSettings(session, database));
+  await session.query('BEGIN');
+  for (const statement of statements) {
+    await session.query('SAVEPOINT phasemigration_settings');
+    try {
+      await session.query(statement);
+    } catch (error) {
+      if (sqlState(error) === undefined) throw error;
+      refused.push(`${statement}: ${describeDatabaseError(error)}`);
+      await session.query('ROLLBACK TO SAVEPOINT phasemigration_settings');
+    }
+  }
+  await session.query('ROLLBACK');
+  return refused;
 }
 
 /** Template where the role may create databases, else a dump; a manifest that names one gets that one. */

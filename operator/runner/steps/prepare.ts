@@ -40,7 +40,7 @@ async function preflight(work: Work, evidence: Evidence): Promise<string | void>
   }
   const violations = [...judgePreflight(facts), ...(await judgeQuestions(work))];
   // Questions about data are asked only of the schema that they were written for.
-  if (!violations.some(({ reason }) => ['UnexpectedRevision', 'CheckFailed', 'TransactionPooler'].includes(reason)))
+  if (!violations.some(({ reason }) => ['UnexpectedRevision', 'CheckFailed'].includes(reason)))
     violations.push(...(await askNow(work, target)));
   if (violations.length > 0) throw new StepFailure(violations[0]!.reason, listOf(violations));
   adoptFiles(work, facts);

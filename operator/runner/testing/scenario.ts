@@ -82,6 +82,8 @@ export class Scenario {
       plan?: Partial<Plan>;
       spec?: Partial<PhaseMigrationRunSpec>;
       ownerIsClient?: boolean;
+      /** The revision that is there; default: the one that the run starts from. `none`: not even a ledger. */
+      at?: string;
       privileges?: string;
     } = {},
   ): Promise<Scenario> {
@@ -95,7 +97,6 @@ export class Scenario {
     );
     await server.psql(`CREATE DATABASE "${database}" OWNER "${owner}"`);
     await server.psql(`ALTER SCHEMA public OWNER TO "${owner}"`, database);
-    for (const [name, text] of Object.entries(options.files ?? FILES)) await writeFile(join(root, name), text);
     const spec: PhaseMigrationRunSpec = {
       phaseMigrationRef: { name: 'rename-amount', uid: 'pm' },
       attempt: 1,
@@ -109,7 +110,8 @@ export class Scenario {
       ...options.spec,
     };
     const scenario = new Scenario(server, names, folders, spec);
-    await scenario.byHand(spec.startRevision);
+    await scenario.write(options.files ?? FILES);
+    if (options.at !== 'none') await scenario.byHand(options.at ?? spec.startRevision);
     return scenario;
   }
 
@@ -120,6 +122,15 @@ export class Scenario {
   /** The database's URL by way of another port. */
   urlAt(port: number): string {
     return `postgres://${encodeURIComponent(this.owner)}@${this.server.host}:${port}/${encodeURIComponent(this.database)}`;
+  }
+
+  /** Writes migration files, or removes them. */
+  async write(files: Record<string, string | undefined>): Promise<void> {
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(this.folders.migrations, name);
+      if (text === undefined) await rm(path);
+      else await writeFile(path, text);
+    }
   }
 
   byHand(to: string, direction: 'up' | 'down' = 'up'): Promise<void> {
@@ -196,14 +207,18 @@ export class Scenario {
     const databases = await this.server.psql(
       `SELECT datname FROM pg_database WHERE datname LIKE '${this.database}\\_%'`,
     );
-    const sessions = await this.server.psql(
-      `SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'phasemigration shop/${this.memory.run.metadata.name} %'`,
-    );
     return [
       ...databases.split('\n'),
-      ...sessions.split('\n'),
+      ...(await this.sessions()).split('\n'),
       ...((await this.clientCanConnect()) ? [] : ['the fence']),
     ].filter(Boolean);
+  }
+
+  /** The sessions of the run on the server. */
+  sessions(): Promise<string> {
+    return this.server.psql(
+      `SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'phasemigration shop/${this.memory.run.metadata.name} %'`,
+    );
   }
 
   ledger(): Promise<string> {
