@@ -1,0 +1,320 @@
+import type { Postgres } from '../../../e2e/cluster/postgres.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { FILES, Scenario } from './scenario.ts';
+
+type Options = NonNullable<Parameters<typeof Scenario.create>[1]>;
+
+/** A reason not to begin, and the sentence that people read. */
+export interface Case {
+  title: string;
+  options?: Options;
+  /** What somebody did before the run began. */
+  before?: (scenario: Scenario, server: Postgres) => Promise<unknown>;
+  url?: (scenario: Scenario) => Promise<string | undefined> | string | undefined;
+  reason: Reason;
+  message: (scenario: Scenario) => string | RegExp;
+}
+
+const THIRD = { '0003_tax.up.sql': 'SELECT 1', '0003_tax.down.sql': 'SELECT 1' };
+const ROLES = (text: string) => (scenario: Scenario, server: Postgres) =>
+  server.psql(text.replaceAll('OWNER', `"${scenario.owner}"`).replaceAll('CLIENT', `"${scenario.client}"`));
+
+export const SERVER: Case[] = [
+  {
+    title: 'a server that is too old',
+    options: { plan: { preflight: { minPostgresVersion: 16, freeDiskFactor: 2, checks: [] } } },
+    reason: 'PostgresVersionTooOld',
+    message: () => /^the server is PostgreSQL 15\.\S+.*, but preflight\.minPostgresVersion is 16$/,
+  },
+  {
+    title: 'too little disk on the backup volume',
+    before: (scenario) => {
+      scenario.memory.run.spec.plan.preflight.freeDiskFactor = 100_000_000;
+      return Promise.resolve();
+    },
+    reason: 'NotEnoughDisk',
+    message: () => /^the backup volume has \d+ MiB free, but 100000000 × the database’s size is \d+ MiB$/,
+  },
+  {
+    title: 'too little disk on the server, where the role may measure it',
+    options: { privileges: 'CREATEDB CREATEROLE' },
+    before: async (scenario, server) => {
+      scenario.memory.run.spec.plan.preflight.freeDiskFactor = 100_000_000;
+      await ROLES('GRANT pg_execute_server_program, pg_read_all_settings TO OWNER')(scenario, server);
+    },
+    reason: 'NotEnoughDisk',
+    message: () => /2\. NotEnoughDisk: the server’s data directory has \d+ MiB free, but 100000000 ×/,
+  },
+  {
+    title: 'a replication slot of the database',
+    before: (scenario) => scenario.sql(`SELECT pg_create_logical_replication_slot('warehouse', 'test_decoding')`),
+    reason: 'ReplicationSlots',
+    message: () =>
+      /^replication slot "warehouse" would be lost or block .*: drop them, or set rollback\.restorePoint None$/,
+  },
+  {
+    title: 'a subscription of the database',
+    before: (scenario) =>
+      scenario.sql(`CREATE SUBSCRIPTION feed CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)`),
+    reason: 'ReplicationSlots',
+    message: () => /^subscription "feed" would be lost/,
+  },
+  // Last: a slot is not made while any transaction of the server is open.
+  {
+    title: 'a prepared transaction',
+    before: (scenario) => scenario.sql(`BEGIN; INSERT INTO item VALUES (900, 1); PREPARE TRANSACTION 'left by a tool'`),
+    reason: 'PreparedTransactions',
+    message: () =>
+      'prepared transactions hold locks: "left by a tool" of role "postgres"; COMMIT PREPARED or ROLLBACK PREPARED them',
+  },
+];
+
+export const PRIVILEGES: Case[] = [
+  {
+    title: 'no CREATEDB, where the restore point is a template',
+    options: {
+      privileges: 'CREATEROLE',
+      plan: { rollback: { strategy: 'Auto', restorePoint: 'Template' } },
+    },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner }) =>
+      `role "${owner}" may not create databases, which rollback.restorePoint Template needs: ALTER ROLE "${owner}" CREATEDB`,
+  },
+  {
+    title: 'no CREATEROLE, where roles are fenced off',
+    options: { privileges: 'CREATEDB' },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner, client }) => `role "${owner}" may not set "${client}" NOLOGIN: ALTER ROLE "${owner}" CREATEROLE`,
+  },
+  {
+    title: 'no right to end the sessions of others',
+    before: ROLES('REVOKE pg_signal_backend FROM OWNER'),
+    reason: 'InsufficientPrivilege',
+    message: ({ owner, client }) =>
+      `role "${owner}" may not end the sessions of "${client}": GRANT pg_signal_backend TO "${owner}"`,
+  },
+  {
+    title: 'somebody else’s database',
+    before: async (scenario, server) => {
+      await server.psql(`ALTER DATABASE "${scenario.database}" OWNER TO postgres`);
+    },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner, database }) =>
+      new RegExp(`role "${owner}" is not the owner of database "${database}": GRANT "postgres" TO "${owner}"`),
+  },
+  {
+    title: 'a client role that does not exist',
+    before: ROLES('DROP ROLE CLIENT'),
+    reason: 'InsufficientPrivilege',
+    message: ({ client }) => `the role "${client}" of database.clientRoles does not exist`,
+  },
+  {
+    title: 'a client role that is a superuser',
+    before: ROLES('ALTER ROLE CLIENT SUPERUSER'),
+    reason: 'InsufficientPrivilege',
+    message: ({ client }) =>
+      `"${client}" of database.clientRoles is a superuser, whom no fence can keep out: ALTER ROLE "${client}" NOSUPERUSER`,
+  },
+  {
+    title: 'the runner’s own role among the client roles',
+    before: (scenario) => {
+      scenario.memory.run.spec.plan.database.clientRoles = [scenario.owner];
+      return Promise.resolve();
+    },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner }) =>
+      `"${owner}" of database.clientRoles is the role of the runner’s own URL: leave database.clientRoles empty where the application shares the owner’s role`,
+  },
+  {
+    title: 'a superuser without client roles, whom CONNECTION LIMIT does not keep out',
+    options: { ownerIsClient: true },
+    before: ROLES('ALTER ROLE OWNER SUPERUSER'),
+    reason: 'InsufficientPrivilege',
+    message: ({ owner }) =>
+      `role "${owner}" is a superuser, whom CONNECTION LIMIT 0 does not keep out: name the application’s roles in database.clientRoles`,
+  },
+  {
+    title: 'a setting of the database that only a superuser could put back',
+    before: (scenario) => scenario.sql(`ALTER DATABASE "${scenario.database}" SET log_statement = 'ddl'`),
+    reason: 'InsufficientPrivilege',
+    message: ({ owner, database }) =>
+      `role "${owner}" could not give a restore point what belongs to database "${database}" itself: ALTER DATABASE "${database}" SET "log_statement" TO 'ddl': permission denied to set parameter "log_statement" (SQLSTATE 42501); grant it, or set rollback.restorePoint None`,
+  },
+  {
+    title: 'no CONNECT on the database',
+    before: (scenario) =>
+      scenario.sql(
+        `ALTER DATABASE "${scenario.database}" OWNER TO postgres; REVOKE CONNECT ON DATABASE "${scenario.database}" FROM PUBLIC`,
+      ),
+    reason: 'InsufficientPrivilege',
+    message: ({ owner, database, server }) =>
+      `role "${owner}" may not connect to database "${database}" on ${server.host}:${server.port}: GRANT CONNECT ON DATABASE "${database}" TO "${owner}"`,
+  },
+];
+
+export const HISTORY: Case[] = [
+  {
+    title: 'another revision than the expected one',
+    options: { files: { ...FILES, ...THIRD }, at: '0001', spec: { startRevision: '0002', targetRevision: '0003' } },
+    reason: 'UnexpectedRevision',
+    message: ({ database }) =>
+      `database "${database}" is at revision "0001", but "0002" was expected; migrate it there first, or correct migrations.from`,
+  },
+  {
+    title: 'no ledger',
+    options: { at: 'none' },
+    reason: 'UnexpectedRevision',
+    message: ({ database }) =>
+      `database "${database}" has no ledger of migrations, but "0001" was expected; declare what is there with: runner migrate --baseline 0001`,
+  },
+  {
+    title: 'a revision that has no file',
+    options: { spec: { targetRevision: '0009' } },
+    reason: 'UnknownRevision',
+    message: () => 'revision "0009" has no migration file; there are "0001_base", "0002_price"',
+  },
+  {
+    title: 'a target that comes before the start',
+    options: {
+      files: { ...FILES, ...THIRD },
+      spec: { startRevision: '0003', targetRevision: '0002' },
+      plan: { snapshots: [] },
+    },
+    reason: 'UnknownRevision',
+    message: () => '"0002" does not come after "0003" in the order of the migration files',
+  },
+  {
+    title: 'an applied migration whose file was changed',
+    before: (scenario) => scenario.write({ '0001_base.up.sql': 'SELECT 1' }),
+    reason: 'MigrationChanged',
+    message: () =>
+      /^the file of "0001_base" was changed after it was applied \(SHA-256 [0-9a-f]{12}… then, [0-9a-f]{12}… now\); restore it/,
+  },
+  {
+    title: 'an applied migration whose file is gone',
+    options: { files: { ...FILES, '0000_first.up.sql': 'SELECT 1' } },
+    before: (scenario) => scenario.write({ '0000_first.up.sql': undefined }),
+    reason: 'MigrationVanished',
+    message: () => 'migration "0000" was applied to the database but its file is gone; bring the file back',
+  },
+  {
+    title: 'a migration that was slipped in before an applied one',
+    before: (scenario) => scenario.write({ '0000_first.up.sql': 'SELECT 1' }),
+    reason: 'MigrationOutOfOrder',
+    message: () => 'the 1st applied migration is "0001", but the files have "0000_first" in that place',
+  },
+];
+
+export const FILES_AND_QUESTIONS: Case[] = [
+  {
+    title: 'a syntax error, by file and line',
+    before: (scenario) => scenario.write({ '0002_price.up.sql': 'SELECT 1;\n\nALTER TABEL item ADD x int;' }),
+    reason: 'InvalidMigration',
+    message: () => '0002_price.up.sql: line 3: syntax error at or near "TABEL"',
+  },
+  {
+    title: 'a migration that ends its transaction',
+    before: (scenario) => scenario.write({ '0002_price.up.sql': 'SELECT 1; COMMIT; SELECT 2' }),
+    reason: 'InvalidMigration',
+    message: () =>
+      '0002_price.up.sql: "COMMIT" would end the transaction that the runner wraps around the migration; remove it',
+  },
+  {
+    title: 'no `down` where only `down` may undo it',
+    options: { plan: { rollback: { strategy: 'Down', restorePoint: 'Auto' } } },
+    before: (scenario) => scenario.write({ '0002_price.down.sql': undefined }),
+    reason: 'DownMissing',
+    message: () => 'migration "0002_price" has no down, which rollback.strategy Down needs',
+  },
+  {
+    title: 'no `down` where it is to be undone on request',
+    options: { spec: { direction: 'Down', startRevision: '0002', targetRevision: '0001' } },
+    before: (scenario) => scenario.write({ '0002_price.down.sql': undefined }),
+    reason: 'DownMissing',
+    message: () => 'migration "0002_price" has no down, which undoing it needs',
+  },
+  {
+    title: 'data that fails an integrity check, with the first row',
+    options: {
+      plan: {
+        preflight: {
+          minPostgresVersion: 11,
+          freeDiskFactor: 2,
+          checks: [
+            {
+              name: 'items without amount',
+              query: 'SELECT id, amount FROM public.item WHERE amount > 980 ORDER BY id',
+              expect: { rows: 0 },
+              message: 'Correct them first.',
+            },
+          ],
+        },
+      },
+    },
+    reason: 'CheckFailed',
+    message: () =>
+      'check "items without amount": expected 0 rows, got 2; the first: id = "99", amount = "990". Correct them first.',
+  },
+  {
+    title: 'a check that is no question',
+    options: {
+      plan: {
+        verification: {
+          checks: [{ name: 'clean', query: 'DELETE FROM public.item', expect: { value: '0' } }],
+          rollbackChecks: [],
+          jobs: [],
+        },
+      },
+    },
+    reason: 'CheckFailed',
+    message: () => 'check "clean": is not a SELECT',
+  },
+];
+
+export const URLS: Case[] = [
+  {
+    title: 'a Secret without a URL',
+    url: () => undefined,
+    reason: 'InvalidDatabaseURL',
+    message: () => /^DATABASE_URL is empty; give the Secret a value like postgres:/,
+  },
+  {
+    title: 'a malformed URL',
+    url: () => 'postgres://migrator:hunter2@[nowhere:5432/shop',
+    reason: 'InvalidDatabaseURL',
+    message: () => /^DATABASE_URL cannot be parsed as a URL; give/,
+  },
+  {
+    title: 'a URL of something else',
+    url: () => 'mysql://migrator:hunter2@db/shop',
+    reason: 'InvalidDatabaseURL',
+    message: () => /^DATABASE_URL is not a postgres:\/\/ URL; give/,
+  },
+  {
+    title: 'a wrong password',
+    before: async (scenario, server) => {
+      await ROLES(`ALTER ROLE OWNER PASSWORD 'right'; GRANT checked TO OWNER`)(scenario, server);
+    },
+    url: (scenario) => scenario.url.replace('@', ':hunter2@'),
+    reason: 'AuthenticationFailed',
+    message: ({ owner, server }) =>
+      `PostgreSQL refused the password of role "${owner}" for database "postgres" on ${server.host}:${server.port}; correct the Secret's URL`,
+  },
+  {
+    title: 'a database that does not exist',
+    url: (scenario) => scenario.url.replace(/[^/]+$/, 'nowhere'),
+    reason: 'DatabaseNotFound',
+    message: ({ server }) =>
+      `database "nowhere" on ${server.host}:${server.port} does not exist; correct the Secret's URL or create it`,
+  },
+  {
+    title: 'a maintenance database that is the migrated one',
+    before: (scenario) => {
+      scenario.memory.run.spec.plan.database.maintenanceDatabase = scenario.database;
+      return Promise.resolve();
+    },
+    reason: 'InvalidDatabaseURL',
+    message: ({ database }) =>
+      `database.maintenanceDatabase and the URL name the same database "${database}"; the lock must be held in another one`,
+  },
+];
