@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { freePort } from '../../e2e/cluster/ports.ts';
+import { startPooler } from '../../e2e/cluster/pooler.ts';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
-import { startPooler } from './testing/pooler.ts';
-import { FILES_AND_QUESTIONS, HISTORY, PRIVILEGES, SERVER, URLS } from './testing/preflight-cases.ts';
+import { HISTORY, PRIVILEGES, SERVER } from './testing/preflight-cases.ts';
+import { FILES_AND_QUESTIONS, URLS } from './testing/preflight-input-cases.ts';
 import { Scenario } from './testing/scenario.ts';
 
 describe('The preflight refuses', function () {

@@ -1,6 +1,5 @@
-import type { Postgres } from '../../../e2e/cluster/postgres.ts';
 import type { Reason } from '../../api/reasons.ts';
-import { FILES, Scenario } from './scenario.ts';
+import { FILES, type Scenario, type Server } from './scenario.ts';
 
 type Options = NonNullable<Parameters<typeof Scenario.create>[1]>;
 
@@ -9,14 +8,15 @@ export interface Case {
   title: string;
   options?: Options;
   /** What somebody did before the run began. */
-  before?: (scenario: Scenario, server: Postgres) => Promise<unknown>;
+  before?: (scenario: Scenario, server: Server) => Promise<unknown>;
   url?: (scenario: Scenario) => Promise<string | undefined> | string | undefined;
   reason: Reason;
   message: (scenario: Scenario) => string | RegExp;
 }
 
 const THIRD = { '0003_tax.up.sql': 'SELECT 1', '0003_tax.down.sql': 'SELECT 1' };
-const ROLES = (text: string) => (scenario: Scenario, server: Postgres) =>
+/** Runs SQL as superuser in which OWNER and CLIENT stand for the scenario’s roles. */
+export const ROLES = (text: string) => (scenario: Scenario, server: Server) =>
   server.psql(text.replaceAll('OWNER', `"${scenario.owner}"`).replaceAll('CLIENT', `"${scenario.client}"`));
 
 export const SERVER: Case[] = [
@@ -202,119 +202,5 @@ export const HISTORY: Case[] = [
     before: (scenario) => scenario.write({ '0000_first.up.sql': 'SELECT 1' }),
     reason: 'MigrationOutOfOrder',
     message: () => 'the 1st applied migration is "0001", but the files have "0000_first" in that place',
-  },
-];
-
-export const FILES_AND_QUESTIONS: Case[] = [
-  {
-    title: 'a syntax error, by file and line',
-    before: (scenario) => scenario.write({ '0002_price.up.sql': 'SELECT 1;\n\nALTER TABEL item ADD x int;' }),
-    reason: 'InvalidMigration',
-    message: () => '0002_price.up.sql: line 3: syntax error at or near "TABEL"',
-  },
-  {
-    title: 'a migration that ends its transaction',
-    before: (scenario) => scenario.write({ '0002_price.up.sql': 'SELECT 1; COMMIT; SELECT 2' }),
-    reason: 'InvalidMigration',
-    message: () =>
-      '0002_price.up.sql: "COMMIT" would end the transaction that the runner wraps around the migration; remove it',
-  },
-  {
-    title: 'no `down` where only `down` may undo it',
-    options: { plan: { rollback: { strategy: 'Down', restorePoint: 'Auto' } } },
-    before: (scenario) => scenario.write({ '0002_price.down.sql': undefined }),
-    reason: 'DownMissing',
-    message: () => 'migration "0002_price" has no down, which rollback.strategy Down needs',
-  },
-  {
-    title: 'no `down` where it is to be undone on request',
-    options: { spec: { direction: 'Down', startRevision: '0002', targetRevision: '0001' } },
-    before: (scenario) => scenario.write({ '0002_price.down.sql': undefined }),
-    reason: 'DownMissing',
-    message: () => 'migration "0002_price" has no down, which undoing it needs',
-  },
-  {
-    title: 'data that fails an integrity check, with the first row',
-    options: {
-      plan: {
-        preflight: {
-          minPostgresVersion: 11,
-          freeDiskFactor: 2,
-          checks: [
-            {
-              name: 'items without amount',
-              query: 'SELECT id, amount FROM public.item WHERE amount > 980 ORDER BY id',
-              expect: { rows: 0 },
-              message: 'Correct them first.',
-            },
-          ],
-        },
-      },
-    },
-    reason: 'CheckFailed',
-    message: () =>
-      'check "items without amount": expected 0 rows, got 2; the first: id = "99", amount = "990". Correct them first.',
-  },
-  {
-    title: 'a check that is no question',
-    options: {
-      plan: {
-        verification: {
-          checks: [{ name: 'clean', query: 'DELETE FROM public.item', expect: { value: '0' } }],
-          rollbackChecks: [],
-          jobs: [],
-        },
-      },
-    },
-    reason: 'CheckFailed',
-    message: () => 'check "clean": is not a SELECT',
-  },
-];
-
-export const URLS: Case[] = [
-  {
-    title: 'a Secret without a URL',
-    url: () => undefined,
-    reason: 'InvalidDatabaseURL',
-    message: () => /^DATABASE_URL is empty; give the Secret a value like postgres:/,
-  },
-  {
-    title: 'a malformed URL',
-    url: () => 'postgres://migrator:hunter2@[nowhere:5432/shop',
-    reason: 'InvalidDatabaseURL',
-    message: () => /^DATABASE_URL cannot be parsed as a URL; give/,
-  },
-  {
-    title: 'a URL of something else',
-    url: () => 'mysql://migrator:hunter2@db/shop',
-    reason: 'InvalidDatabaseURL',
-    message: () => /^DATABASE_URL is not a postgres:\/\/ URL; give/,
-  },
-  {
-    title: 'a wrong password',
-    before: async (scenario, server) => {
-      await ROLES(`ALTER ROLE OWNER PASSWORD 'right'; GRANT checked TO OWNER`)(scenario, server);
-    },
-    url: (scenario) => scenario.url.replace('@', ':hunter2@'),
-    reason: 'AuthenticationFailed',
-    message: ({ owner, server }) =>
-      `PostgreSQL refused the password of role "${owner}" for database "postgres" on ${server.host}:${server.port}; correct the Secret's URL`,
-  },
-  {
-    title: 'a database that does not exist',
-    url: (scenario) => scenario.url.replace(/[^/]+$/, 'nowhere'),
-    reason: 'DatabaseNotFound',
-    message: ({ server }) =>
-      `database "nowhere" on ${server.host}:${server.port} does not exist; correct the Secret's URL or create it`,
-  },
-  {
-    title: 'a maintenance database that is the migrated one',
-    before: (scenario) => {
-      scenario.memory.run.spec.plan.database.maintenanceDatabase = scenario.database;
-      return Promise.resolve();
-    },
-    reason: 'InvalidDatabaseURL',
-    message: ({ database }) =>
-      `database.maintenanceDatabase and the URL name the same database "${database}"; the lock must be held in another one`,
   },
 ];

@@ -3,10 +3,10 @@ import { chmod, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { ensureSystemPackages } from '../../../e2e/cluster/offline/system-packages.ts';
-import { freePort } from '../../../e2e/cluster/ports.ts';
-import { startService } from '../../../e2e/cluster/service.ts';
-import { makeThrowawayFolder } from '../../../e2e/cluster/throwaway.ts';
+import { ensureSystemPackages } from './offline/system-packages.ts';
+import { freePort } from './ports.ts';
+import { startService } from './service.ts';
+import { makeThrowawayFolder } from './throwaway.ts';
 
 /** A real PgBouncer in front of a server, in transaction mode: what the runner must not be given. */
 export async function startPooler(server: { host: string; port: number; user: string }): Promise<{
