@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import pg from 'pg';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { Scenario } from './testing/scenario.ts';
 
@@ -85,4 +86,55 @@ describe('A run on a real PostgreSQL', function () {
       });
     });
   }
+
+  it('says of every step what a person wants to know', async () => {
+    scenario = await Scenario.create(server, {
+      plan: {
+        verification: {
+          checks: [
+            { name: 'no negative price', query: 'SELECT count(*) FROM public.item WHERE price < 0', expect: {} },
+          ],
+          rollbackChecks: [],
+          jobs: [{ name: 'figures', image: 'figures:1', timeoutSeconds: 60 }],
+        },
+      },
+    });
+    await server.psql(`GRANT pg_read_all_stats TO "${scenario.owner}"`);
+    const client = new pg.Client({
+      ...{ host: server.host, port: server.port, user: scenario.client, database: scenario.database },
+      application_name: 'shop-backend',
+    });
+    client.on('error', () => undefined);
+    await client.connect();
+    const runner = scenario.start();
+    await scenario.reach('Prepared');
+    scenario.memory.setGoal('Migrated');
+    await scenario.memory.when(({ verificationReleased }) => verificationReleased === true, 'the verification Job');
+    expect(Object.fromEntries(messages())).include({ Verify: undefined });
+    const job = { name: 'figures', jobName: 'job', epoch: 1 };
+    scenario.memory.setStatus({ verificationJobs: [{ ...job, state: 'Succeeded' }] });
+    await scenario.reach('Migrated');
+    await scenario.reach('RolledBack');
+    await scenario.reach('Finished');
+    await runner.ended;
+    const patterns: Record<string, RegExp> = {
+      Preflight: /^PostgreSQL 15\.\d+, [78]\.\d MB, at revision 0001\.$/,
+      Backup: /^5\.\d kB in \/.*\.dump, SHA-256 [0-9a-f]{12}…, read back whole\.$/,
+      Fence: new RegExp(`^Roles refused: ${scenario.client}; 1 session ended \\(shop-backend 127.0.0.1: 1\\)\\.$`),
+      RestorePoint: new RegExp(`^Template database ${scenario.database}_restore_[0-9a-f]{8}, \\d+ kB in .* m?s\\.$`),
+      Snapshot: /^1 figure recorded, equal in the restore point\.$/,
+      Migrate: /^0002 applied in \d+ ms\.$/,
+      Verify: /^1 of 1 checks and 1 figure as expected, before COMMIT; 1 of 1 verification Jobs succeeded\.$/,
+      Unfence: new RegExp(`^Roles admitted again: ${scenario.client}\\.$`),
+      RollbackFence: new RegExp(`^Roles refused: ${scenario.client}; 0 sessions ended\\.$`),
+      Rollback: /^0002 undone in \d+ ms\.$/,
+      VerifyRollback: /^1 figure as expected\.$/,
+      RollbackUnfence: new RegExp(`^Roles admitted again: ${scenario.client}\\.$`),
+    };
+    const said = messages();
+    expect(said.map(([name]) => name)).have.members(Object.keys(patterns));
+    for (const [name, message] of said) expect(message, name).match(patterns[name]!);
+  });
+
+  const messages = () => (scenario.memory.runner.steps ?? []).map(({ name, message }) => [name, message] as const);
 });

@@ -80,7 +80,7 @@ export async function runStep(
   work: Pick<Work, 'reporter' | 'logger' | 'signal'>,
   name: RunnerStepName,
   fallback: Reason,
-  body: (evidence: Evidence) => Promise<string | void>,
+  body: (evidence: Evidence) => Promise<string | undefined>,
 ): Promise<void> {
   const startTime = new Date().toISOString();
   const began = performance.now();

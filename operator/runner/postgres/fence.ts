@@ -55,7 +55,8 @@ const SECOND_LOOK_MS = 10;
 const LOOK_EVERY_MS = 4;
 
 export interface Cleared {
-  ended: number;
+  /** Sessions that went. */
+  ended: Backend[];
   /** Sessions that did not go. */
   stayed: Backend[];
   /** Those that the server did not let us end. */
@@ -73,13 +74,13 @@ export async function endClients(
   options: { own: () => number[]; timeoutMs: number },
 ): Promise<Cleared> {
   const deadline = performance.now() + options.timeoutMs;
-  const seen = new Set<number>();
+  const seen = new Map<number, Backend>();
   const refused = new Map<number, string>();
   let emptyLooks = 0;
   for (;;) {
     const stayed = await clientsOf(session, database, options.own());
     if (stayed.length === 0) {
-      if (++emptyLooks === 2) return { ended: seen.size, stayed, refused };
+      if (++emptyLooks === 2) return { ended: [...seen.values()], stayed, refused };
       await delay(SECOND_LOOK_MS);
       continue;
     }
@@ -90,10 +91,15 @@ export async function endClients(
       unasked.map(({ pid }) => pid),
       refused,
     );
-    for (const { pid } of stayed) seen.add(pid);
-    if (performance.now() > deadline) return { ended: seen.size - stayed.length, stayed, refused };
+    for (const backend of stayed) seen.set(backend.pid, backend);
+    if (performance.now() > deadline)
+      return { ended: [...seen.values()].filter((one) => !isAmong(one, stayed)), stayed, refused };
     await delay(LOOK_EVERY_MS);
   }
+}
+
+function isAmong({ pid }: Backend, others: Backend[]): boolean {
+  return others.some((other) => other.pid === pid);
 }
 
 /** All in one question where the server allows all of them, else one by one. */

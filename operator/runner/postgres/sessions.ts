@@ -58,13 +58,14 @@ export interface Backend {
   pid: number;
   user: string;
   application: string;
-  address: string;
+  /** Only pg_read_all_stats shows the address of other roles’ sessions. */
+  address: string | undefined;
 }
 
 /** `application_name` from address as role, for people. */
 export function describeBackend(backend: Backend): string {
   const application = backend.application === '' ? 'without application_name' : `"${backend.application}"`;
-  return `${application} as role "${backend.user}" from ${backend.address} (pid ${backend.pid})`;
+  return `${application} as role "${backend.user}" from ${backend.address ?? 'an address that only pg_read_all_stats may see'} (pid ${backend.pid})`;
 }
 
 /**
@@ -83,7 +84,7 @@ export async function clientsOf(session: Session, database: string, except: numb
     pid: Number(row['pid']),
     user: row['usename'] ?? '?',
     application: row['application_name'] ?? '',
-    address: row['address'] ?? 'an address that only pg_read_all_stats may see',
+    address: row['address'] ?? undefined,
   }));
 }
 

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileSafe } from '../core/names.ts';
 import { dumpDatabase, readArchive, type Archive, type DumpOptions } from '../postgres/dump.ts';
+import { bytesInWords } from '../core/words.ts';
 import { runStep, type Work } from '../work.ts';
 import { runFolder } from './schema-file.ts';
 
@@ -29,7 +30,14 @@ export function backupStep(work: Work): Promise<void> {
         completionTime: new Date().toISOString(),
       },
     });
+    const kept = evidence['reused'] === 'true' ? 'Kept from an earlier start: ' : '';
+    return `${kept}${archiveInWords(archive)}`;
   });
+}
+
+/** Where an archive is and how it can be told from others. */
+export function archiveInWords({ path, sha256, sizeBytes }: Archive): string {
+  return `${bytesInWords(sizeBytes)} in ${path}, SHA-256 ${sha256.slice(0, 12)}…, read back whole.`;
 }
 
 export function dumpOptions(work: Work, database: string): DumpOptions {

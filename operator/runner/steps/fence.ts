@@ -12,6 +12,7 @@ import {
 } from '../postgres/fence.ts';
 import { identifier } from '../postgres/identifiers.ts';
 import { clientsOf, describeBackend } from '../postgres/sessions.ts';
+import { count, sessionsInWords } from '../core/words.ts';
 import { runStep, warn, type Evidence, type Work } from '../work.ts';
 
 /** How long sessions may take to end after they were terminated. */
@@ -45,15 +46,21 @@ async function noticeOpenedFence(work: Work, fence: FenceRecord): Promise<void> 
 }
 
 /** Raises the fence: recorded first, then made, then proved by counting client sessions to zero twice. */
-export async function raiseFence(work: Work, evidence: Evidence, also: Partial<RunnerStatus> = {}): Promise<void> {
+export async function raiseFence(work: Work, evidence: Evidence, also: Partial<RunnerStatus> = {}): Promise<string> {
   const fence = await recordFence(work, also);
   const database = await currentName(work);
   if (database === work.names.target) await refuseNewSessions(work.maintenance, database, fence);
   const cleared = await clearClients(work, database);
-  evidence['endedSessions'] = String(cleared.ended);
-  evidence['refused'] =
-    fence.mode === 'RolesNoLogin' ? `roles ${(fence.roles ?? []).join(', ') || 'none'}` : 'CONNECTION LIMIT 0';
+  const { ended } = cleared;
+  evidence['endedSessions'] = String(ended.length);
+  evidence['refused'] = fence.mode === 'RolesNoLogin' ? `roles ${rolesOf(fence)}` : 'CONNECTION LIMIT 0';
   work.reporter.update({ fence: { ...fence, state: 'Raised' } });
+  const refused = fence.mode === 'RolesNoLogin' ? `Roles refused: ${rolesOf(fence)}` : 'CONNECTION LIMIT 0';
+  return `${refused}; ${count(ended.length, 'session')} ended${ended.length > 0 ? ` (${sessionsInWords(ended)})` : ''}.`;
+}
+
+function rolesOf(fence: FenceRecord): string {
+  return (fence.roles ?? []).join(', ') || 'none';
 }
 
 async function clearClients(work: Work, database: string): Promise<Cleared> {
@@ -126,5 +133,10 @@ export function unfenceStep(
   const fallback = name === 'Unfence' ? 'FenceFailed' : 'RollbackFailed';
   return runStep(work, name, fallback, async () => {
     await liftFence(work, also);
+    const { fence } = work.reporter.status;
+    if (!fence) return undefined;
+    return fence.mode === 'RolesNoLogin'
+      ? `Roles admitted again: ${rolesOf(fence)}.`
+      : `CONNECTION LIMIT is ${fence.connectionLimit ?? -1} again.`;
   });
 }

@@ -34,7 +34,10 @@ async function behindFence(work: Work): Promise<void> {
 async function fence(work: Work): Promise<void> {
   const { status } = work.reporter;
   const method = await chooseRestorePoint(work);
-  if (isDone(status, 'Fence')) return raiseFence(work, {});
+  if (isDone(status, 'Fence')) {
+    await raiseFence(work, {});
+    return;
+  }
   const planned = status.restorePoint ?? (method === 'None' ? undefined : plannedRestorePoint(work, method));
   await fenceStep(work, 'Fence', { clientWrites: 'Impossible', ...(planned ? { restorePoint: planned } : {}) });
 }

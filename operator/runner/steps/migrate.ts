@@ -6,6 +6,7 @@ import type { SchemaSide } from '../postgres/ask.ts';
 import { readLedger } from '../postgres/ledger.ts';
 import { holdsLock } from '../postgres/lock.ts';
 import type { Session } from '../postgres/session.ts';
+import { durationInWords } from '../core/words.ts';
 import { isTransient, runStep, warn, type Evidence, type Work } from '../work.ts';
 import { applyAlone, applyInTransaction, type Applied, type ApplyOptions } from './apply.ts';
 import { assertNoClients } from './fence.ts';
@@ -41,8 +42,9 @@ export async function migrate(work: Work, remaining: Operation[]): Promise<void>
     await runStep(work, 'Migrate', 'MigrationFailed', (evidence) => migrateOneByOne(work, remaining, evidence));
   await runStep(work, 'Verify', 'CheckFailed', async (evidence) => {
     const target = await openTarget(work);
-    await verify(work, target, questionsAfter(work, false), evidence);
+    const verified = await verify(work, target, questionsAfter(work, false), evidence);
     await assertRevision(target, work.spec.targetRevision);
+    return `${verified}.`;
   });
 }
 
@@ -60,6 +62,7 @@ async function migrateWhole(work: Work, operations: Operation[]): Promise<void> 
       await commit(work, target);
       recordApplied(work, applied, 'Applied');
       work.reporter.update({ databaseChanged: 'Yes', revision: work.spec.targetRevision });
+      return appliedInWords(applied);
     } catch (error) {
       if (!isTransient(error) && !(error instanceof NotReached)) await rollBackTransaction(work, target);
       throw error;
@@ -71,8 +74,9 @@ function verifyInTransaction(work: Work, target: Session): Promise<void> {
   return runStep(work, 'Verify', 'CheckFailed', async (evidence) => {
     try {
       await target.query('SET CONSTRAINTS ALL IMMEDIATE');
-      await verify(work, target, questionsAfter(work, true), evidence);
+      const verified = await verify(work, target, questionsAfter(work, true), evidence);
       await assertRevision(target, work.spec.targetRevision);
+      return `${verified}, before COMMIT.`;
     } catch (error) {
       // Before the failure is told: who hears of it may rely on nothing being committed.
       if (!isTransient(error)) await rollBackTransaction(work, target);
@@ -113,7 +117,7 @@ export async function commit(work: Work, session: Session): Promise<void> {
     throw new StepFailure('MigrationFailed', `the server answered COMMIT with ${command}: nothing was committed`);
 }
 
-async function migrateOneByOne(work: Work, operations: Operation[], evidence: Evidence): Promise<void> {
+async function migrateOneByOne(work: Work, operations: Operation[], evidence: Evidence): Promise<string> {
   const target = await openTarget(work);
   await announceChange(work);
   const applied: Applied[] = [];
@@ -125,6 +129,7 @@ async function migrateOneByOne(work: Work, operations: Operation[], evidence: Ev
     describeApplied(evidence, applied);
   }
   work.reporter.update({ databaseChanged: 'Yes' });
+  return appliedInWords(applied);
 }
 
 export async function applyOne(work: Work, target: Session, operation: Operation): Promise<Applied[]> {
@@ -163,6 +168,15 @@ export function describeApplied(evidence: Evidence, applied: Applied[]): void {
   evidence['migrations'] = applied
     .map(({ migration, direction, milliseconds }) => `${migration.name} ${direction} ${milliseconds} ms`)
     .join(', ');
+}
+
+/** What became of which revision, and how long it took. */
+export function appliedInWords(applied: Applied[]): string {
+  const list = applied.map(
+    ({ migration: { revision }, direction, milliseconds }) =>
+      `${revision} ${direction === 'up' ? 'applied' : 'undone'} in ${durationInWords(milliseconds)}`,
+  );
+  return `${list.join(', ')}.`;
 }
 
 type MigrationRecord = NonNullable<RunnerStatus['migrations']>[number];

@@ -6,6 +6,7 @@ import { readFingerprint } from '../postgres/fingerprint.ts';
 import { clientsOf, describeBackend } from '../postgres/sessions.ts';
 import { sqlState, type Session } from '../postgres/session.ts';
 import { judgeQuestion } from '../sql.ts';
+import { bytesInWords } from '../core/words.ts';
 import { runStep, skipStep, warn, type Evidence, type Work } from '../work.ts';
 import { openTarget } from '../establish.ts';
 import { backupStep } from './backup.ts';
@@ -29,7 +30,7 @@ export async function prepare(work: Work): Promise<void> {
   await warmUp(work);
 }
 
-async function preflight(work: Work, evidence: Evidence): Promise<string | void> {
+async function preflight(work: Work, evidence: Evidence): Promise<string> {
   const target = await openTarget(work);
   const facts = await gatherFacts(work, target);
   describe(facts, evidence);
@@ -45,6 +46,9 @@ async function preflight(work: Work, evidence: Evidence): Promise<string | void>
   if (violations.length > 0) throw new StepFailure(violations[0]!.reason, listOf(violations));
   adoptFiles(work, facts);
   await warnOfStrangers(work, facts);
+  const { length } = work.spec.plan.preflight.checks;
+  const asked = length > 0 ? `; ${length} of ${length} checks as expected` : '';
+  return `PostgreSQL ${facts.server.text.split(' ')[0]}, ${bytesInWords(facts.sizeBytes)}, at revision ${facts.ledger?.revision}${asked}.`;
 }
 
 function listOf(violations: Violation[]): string {

@@ -59,7 +59,7 @@ async function limitBehindFence(work: Work, limit: number): Promise<number> {
 }
 
 /** What came back must be what was there before: revision, schema, figures, and the rollback checks. */
-export async function verifyPutBack(work: Work, evidence: Evidence): Promise<void> {
+export async function verifyPutBack(work: Work, evidence: Evidence): Promise<string> {
   const target = await openTarget(work);
   await assertRevision(target, work.spec.startRevision);
   const recorded = stepOf(work.reporter.status, 'Snapshot')?.evidence?.['schemaFingerprint'];
@@ -70,5 +70,11 @@ export async function verifyPutBack(work: Work, evidence: Evidence): Promise<voi
   const checks =
     work.spec.direction === 'Up' ? work.spec.plan.verification.rollbackChecks : work.spec.plan.verification.checks;
   const figures = work.reporter.status.snapshots ?? {};
-  await verify(work, target, { checks, figures, side: startSide(work), inTransaction: false }, evidence);
+  const verified = await verify(
+    work,
+    target,
+    { checks, figures, side: startSide(work), inTransaction: false },
+    evidence,
+  );
+  return `Schema as before; ${verified}.`;
 }

@@ -3,6 +3,7 @@ import { StepFailure } from '../core/failure.ts';
 import { compareFigures } from '../core/snapshots.ts';
 import { askChecks, FigureFailed, takeFigures, type SchemaSide } from '../postgres/ask.ts';
 import type { Session } from '../postgres/session.ts';
+import { verifiedInWords } from '../core/words.ts';
 import type { Evidence, Work } from '../work.ts';
 
 /** No question may take longer than the whole outage may. */
@@ -21,9 +22,10 @@ export interface Questions {
 /**
  * Compares all figures and asks all checks.
  *
+ * @returns what was as expected, for people
  * @throws StepFailure SnapshotMismatch or CheckFailed, naming everything that is wrong
  */
-export async function verify(work: Work, session: Session, questions: Questions, evidence: Evidence): Promise<void> {
+export async function verify(work: Work, session: Session, questions: Questions, evidence: Evidence): Promise<string> {
   const options = { inTransaction: questions.inTransaction, timeoutMs: questionTimeout(work) };
   const mismatches = await figureMismatches(work, session, questions, options);
   const failures = await askChecks(session, questions.checks, options);
@@ -32,6 +34,7 @@ export async function verify(work: Work, session: Session, questions: Questions,
   const wrong = [...mismatches, ...failures];
   if (wrong.length > 0)
     throw new StepFailure(mismatches.length > 0 ? 'SnapshotMismatch' : 'CheckFailed', wrong.join('\n'));
+  return verifiedInWords(questions.checks.length, Object.keys(questions.figures).length);
 }
 
 async function figureMismatches(

@@ -7,12 +7,12 @@ import { dumpDatabase, readArchive, restoreArchive } from '../postgres/dump.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { identifier, literal } from '../postgres/identifiers.ts';
 import { type Evidence, type Work } from '../work.ts';
-import { dumpOptions } from './backup.ts';
+import { archiveInWords, dumpOptions } from './backup.ts';
 import { raiseFence } from './fence.ts';
 import { runFolder } from './schema-file.ts';
 
 /** A restore point for roles that may not create databases while users work: slower, but only files on the volume. */
-export async function takeDump(work: Work, evidence: Evidence): Promise<void> {
+export async function takeDump(work: Work, evidence: Evidence): Promise<string> {
   const { reporter, names } = work;
   if (reporter.status.fence?.mode === 'ConnectionLimit' && (await currentName(work)) === names.target) {
     // The limit would keep pg_dump out: it comes in by a name that clients do not know.
@@ -28,6 +28,7 @@ export async function takeDump(work: Work, evidence: Evidence): Promise<void> {
   await raiseFence(work, {});
   Object.assign(evidence, { archive: archive.path, sha256: archive.sha256, bytes: String(archive.sizeBytes) });
   reporter.update({ restorePoint: { state: 'Taken', method: 'Dump', archive: archive.path, sha256: archive.sha256 } });
+  return archiveInWords(archive);
 }
 
 /** Restores the archive into a new database, which then takes the target's place. A half-made one is made anew. */

@@ -5,6 +5,7 @@ import { identifier } from '../postgres/identifiers.ts';
 import { sqlState, type Session } from '../postgres/session.ts';
 import { currentName, openTarget } from '../establish.ts';
 import { compareFigures } from '../core/snapshots.ts';
+import { bytesInWords, count, durationInWords } from '../core/words.ts';
 import { runStep, type Evidence, type Work } from '../work.ts';
 import { raiseFence } from './fence.ts';
 import { questionTimeout } from './questions.ts';
@@ -34,6 +35,8 @@ export async function takeRestorePoint(work: Work, method: RestorePointMethod): 
   let copy: Session | undefined;
   await runStep(work, 'RestorePoint', 'RestorePointFailed', async (evidence) => {
     copy = await takeClone(work, evidence);
+    const { database, bytes = 0, cloneMilliseconds = 0 } = evidence;
+    return `Template database ${database}, ${bytesInWords(bytes)} in ${durationInWords(cloneMilliseconds)}.`;
   });
   await snapshotStep(work, copy);
   await sealClone(work, copy!);
@@ -108,6 +111,7 @@ function snapshotStep(work: Work, copy?: Session): Promise<void> {
     evidence['schemaFingerprint'] = (await schemaOf(work, target)) ?? '';
     if ((await currentName(work)) !== target.database) throw new Error('the target database was renamed meanwhile');
     work.reporter.update({ snapshots: figures });
+    return `${count(Object.keys(figures).length, 'figure')} recorded${copied ? ', equal in the restore point' : ''}.`;
   });
 }
 

@@ -10,6 +10,7 @@ import type { Progress } from './facts.ts';
 import { assertNoClients, raiseFence } from './fence.ts';
 import {
   allTransactional,
+  appliedInWords,
   applyOne,
   applyOptions,
   assertRevision,
@@ -47,6 +48,7 @@ export async function rollBackByDown(work: Work, progress: Progress): Promise<vo
     recordApplied(work, applied, 'Reverted');
     describeApplied(evidence, applied);
     evidence['method'] = 'Down';
+    return appliedInWords(applied);
   });
 }
 
@@ -129,7 +131,7 @@ function verifyStep(
     await compareSchema(work, target, evidence);
     const { verification } = work.spec.plan;
     const checks = work.spec.direction === 'Up' ? verification.rollbackChecks : verification.checks;
-    await verify(work, target, { checks, figures, side: startSide(work), inTransaction }, evidence);
+    return `${await verify(work, target, { checks, figures, side: startSide(work), inTransaction }, evidence)}.`;
   });
 }
 

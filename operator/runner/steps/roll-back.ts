@@ -1,6 +1,7 @@
 import { inverse, withoutDown } from '../core/migrations.ts';
 import { currentName, openTarget } from '../establish.ts';
 import { databaseExists, dropDatabase } from '../postgres/clone.ts';
+import { durationInWords } from '../core/words.ts';
 import { isDone, isTransient, runStep, skipStep, stepOf, toStepFailure, warn, type Work } from '../work.ts';
 import { isSwapped, load, readProgress, type Progress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
@@ -74,6 +75,9 @@ async function byRestorePoint(work: Work): Promise<void> {
     if (work.reporter.status.restorePoint?.method === 'Dump' && !(await isSwapped(work)))
       await putBackDump(work, evidence);
     await putBack(work, evidence);
+    const { swapMilliseconds } = evidence;
+    const how = swapMilliseconds ? ` in ${durationInWords(swapMilliseconds)}` : ' before an earlier start ended';
+    return `The restore point took the database’s place${how}.`;
   });
   await runStep(work, 'VerifyRollback', 'RollbackVerificationFailed', (evidence) => verifyPutBack(work, evidence));
 }

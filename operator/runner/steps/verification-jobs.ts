@@ -1,11 +1,13 @@
 import { StepFailure } from '../core/failure.ts';
-import { runStep, type Evidence, type Work } from '../work.ts';
+import { runStep, stepOf, type Evidence, type Work } from '../work.ts';
 
 /**
  * Lets the verification Jobs begin and waits until each has said, by its exit code, whether the data is right. They need
  * to see the migrated data, so this comes after COMMIT.
  */
 export function verificationJobs(work: Work): Promise<void> {
+  const JOBS = /(; )?\d+ of \d+ verification Jobs succeeded/;
+  const checks = stepOf(work.reporter.status, 'Verify')?.message?.replace(JOBS, '').replace(/\.$/, '');
   return runStep(work, 'Verify', 'VerificationJobFailed', async (evidence) => {
     Object.assign(evidence, earlierEvidence(work));
     work.reporter.update({ verificationReleased: true });
@@ -24,7 +26,8 @@ export function verificationJobs(work: Work): Promise<void> {
       }
       const succeeded = new Set(jobs.filter(({ state }) => state === 'Succeeded').map(({ name }) => name));
       evidence['jobs'] = `${succeeded.size} of ${waitFor.length} succeeded`;
-      if (waitFor.every((name) => succeeded.has(name))) return;
+      if (waitFor.every((name) => succeeded.has(name)))
+        return `${checks ? `${checks}; ` : ''}${succeeded.size} of ${waitFor.length} verification Jobs succeeded.`;
       await work.changed();
     }
   });
