@@ -56,6 +56,8 @@ ENTRYPOINT ["/usr/local/bin/node", "/app/main.mjs"]
 
 FROM node AS operator
 COPY dist/operator/ /app/
+# A thousand PhaseMigrations leave V8 a big heap of garbage that it sees no reason to give back.
+ENTRYPOINT ["/usr/local/bin/node", "--optimize-for-size", "--max-semi-space-size=1", "/app/main.mjs"]
 EXPOSE 8080 8081
 
 FROM node AS runner

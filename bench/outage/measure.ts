@@ -6,7 +6,7 @@ import { DEPLOYMENT, NEW_VERSION, OLD_VERSION, SELECTOR, SERVICE, type Planner }
 import { splitOutage, type NamedInterval, type Split, type WorkloadMoments } from './split.ts';
 import { watchWorkload } from './watch.ts';
 import { ways, type WayName } from './ways.ts';
-import { RUNNER_STEPS } from '../../operator/api/step.ts';
+import { RUNNER_STEPS } from '../../operator/api/step-names.ts';
 
 /** One measured migration. Times are milliseconds, moments milliseconds since 1970. */
 export interface Measurement {

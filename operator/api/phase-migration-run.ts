@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { outage, PHASES } from './phase-migration.ts';
 import { plan } from './plan.ts';
 import { atomicList, cel, conditions, mapList, objectName, revision, text, time } from './schema-parts.ts';
-import { operatorStep, runnerStep, STEP_ORDER } from './step.ts';
+import { STEP_ORDER } from './step-names.ts';
+import { operatorStep, runnerStep } from './step.ts';
 
 /**
  * How far the runner may go. The operator only ever moves it on: Prepared → Migrated → Finished, or

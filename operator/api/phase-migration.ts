@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plan, type Plan, planFields, planRules } from './plan.ts';
+import { planFields, planRules } from './plan.ts';
 import { cel, conditions, mapList, text, time } from './schema-parts.ts';
 import { step } from './step.ts';
 
@@ -88,8 +88,3 @@ export const phaseMigrationRules = [
 
 export type PhaseMigrationSpec = z.infer<typeof phaseMigrationSpec>;
 export type PhaseMigrationStatus = z.infer<typeof phaseMigrationStatus>;
-
-/** The frozen part of a spec: what a run takes over. */
-export function planOf(spec: PhaseMigrationSpec): Plan {
-  return plan.parse(spec);
-}

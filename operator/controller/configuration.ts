@@ -1,25 +1,27 @@
-import { z } from 'zod';
+// The full zod would be more than half of the operator's program, and megabytes of its memory.
+import * as z from 'zod/mini';
+import english from 'zod/v4/locales/en.js';
+
+const name = z.string().check(z.minLength(1));
+const port = z.coerce.number().check(z.int(), z.minimum(0), z.maximum(65_535));
+const names = z.transform((list: string) =>
+  list
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean),
+);
+
+z.config(english());
 
 const environment = z.object({
-  POD_NAME: z
-    .string()
-    .min(1)
-    .default(() => `local-${process.pid}`),
-  POD_NAMESPACE: z.string().min(1).default('default'),
-  RUNNER_IMAGE: z.string().min(1),
-  RUNNER_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
-  WATCH_NAMESPACES: z
-    .string()
-    .default('')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((name) => name.trim())
-        .filter(Boolean),
-    ),
-  HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).default(8081),
-  METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
-  LEADER_ELECTION: z.enum(['on', 'off']).default('on'),
+  POD_NAME: z._default(name, () => `local-${process.pid}`),
+  POD_NAMESPACE: z._default(name, 'default'),
+  RUNNER_IMAGE: name,
+  RUNNER_IMAGE_PULL_POLICY: z._default(z.enum(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
+  WATCH_NAMESPACES: z.pipe(z._default(z.string(), ''), names),
+  HEALTH_PORT: z._default(port, 8081),
+  METRICS_PORT: z._default(port, 8080),
+  LEADER_ELECTION: z._default(z.enum(['on', 'off']), 'on'),
 });
 export type Configuration = z.infer<typeof environment>;
 

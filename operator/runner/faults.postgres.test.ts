@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { RunnerStepName } from '../api/step.ts';
+import type { RunnerStepName } from '../api/step-names.ts';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { expectExactly, MIGRATED, PUT_BACK, type Exactly } from './testing/exactly.ts';
 import { conduct, type Conduct } from './testing/operator.ts';

@@ -1,7 +1,8 @@
 import type { PhaseMigrationRunSpec, RunnerStatus } from '../api/phase-migration-run.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
 import type { Reason } from '../api/reasons.ts';
-import type { RunnerStep, RunnerStepName } from '../api/step.ts';
+import type { RunnerStepName } from '../api/step-names.ts';
+import type { RunnerStep } from '../api/step.ts';
 import type { Logger } from '../kube/logger.ts';
 import {
   ConnectionLost,

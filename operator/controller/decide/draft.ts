@@ -1,6 +1,7 @@
 import type { Goal, Outcome, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import type { Reason } from '../../api/reasons.ts';
-import type { OperatorStep, OperatorStepName, RunnerStep, RunnerStepName, StepName } from '../../api/step.ts';
+import type { OperatorStepName, RunnerStepName, StepName } from '../../api/step-names.ts';
+import type { OperatorStep, RunnerStep } from '../../api/step.ts';
 import { isoTime } from './time.ts';
 import type { Action, Notice, OperatorStatus, RunDecision } from './decision.ts';
 import type { RunObservation } from './observation.ts';

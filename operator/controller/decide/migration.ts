@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { FINALIZER, GROUP, API_VERSION, RETRY_ANNOTATION } from '../../api/names.ts';
-import { planOf, type PhaseMigrationStatus } from '../../api/phase-migration.ts';
+import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
+import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';

@@ -1,5 +1,6 @@
 import type { Reason } from '../../api/reasons.ts';
-import type { RunnerStep, RunnerStepName, StepName } from '../../api/step.ts';
+import type { RunnerStepName, StepName } from '../../api/step-names.ts';
+import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
 import { moment } from './time.ts';
 import { hopelessPod, notReadyYet, title } from './workloads.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { RunnerStepName } from '../../api/step.ts';
+import type { RunnerStepName } from '../../api/step-names.ts';
 import { decideRun } from './run.ts';
 import { runnerStep, type Failing } from './simulation/runner.ts';
 import { NEW_IMAGE, OLD_IMAGE, REPLICAS, World, type Verification } from './simulation/world.ts';

@@ -1,8 +1,9 @@
 import type { PhaseMigrationRunSpec, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import type { Phase } from '../../api/phase-migration.ts';
 import type { Reason } from '../../api/reasons.ts';
-import type { Step, StepName } from '../../api/step.ts';
-import { STEP_ORDER } from '../../api/step.ts';
+import type { StepName } from '../../api/step-names.ts';
+import type { Step } from '../../api/step.ts';
+import { STEP_ORDER } from '../../api/step-names.ts';
 
 /** A run's state in people's words: the same sentence goes into its condition, its PhaseMigration's and the event. */
 export interface StateWords {

@@ -1,4 +1,5 @@
-import type { RunnerStep, RunnerStepName } from '../../api/step.ts';
+import type { RunnerStepName } from '../../api/step-names.ts';
+import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
 import { allReady, recordEndOfOutage } from './forward.ts';
 import { moment } from './time.ts';

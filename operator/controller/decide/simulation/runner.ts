@@ -1,5 +1,5 @@
 import type { RunnerStatus } from '../../../api/phase-migration-run.ts';
-import type { RunnerStepName } from '../../../api/step.ts';
+import type { RunnerStepName } from '../../../api/step-names.ts';
 import type { World } from './world.ts';
 
 const PREPARE: RunnerStepName[] = ['Preflight', 'Backup'];

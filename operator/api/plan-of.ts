@@ -1,0 +1,7 @@
+import type { PhaseMigrationSpec } from './phase-migration.ts';
+import type { Plan } from './plan.ts';
+
+/** The frozen part of a spec: what a run takes over. The API server has filled in defaults and refused all else. */
+export function planOf({ state: _state, suspend: _suspend, ...plan }: PhaseMigrationSpec): Plan {
+  return plan;
+}
