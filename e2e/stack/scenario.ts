@@ -1,0 +1,103 @@
+import { watchConformity, type ConformityWatch } from './conformity-watch.ts';
+import { diagnose } from './diagnosis.ts';
+import { Given } from './given.ts';
+import { leftoversInNamespace, leftoversOnServer, settled } from './leftovers.ts';
+import { operatorNamespace, operatorSelector } from './operator.ts';
+import {
+  applicationReady,
+  closeSite,
+  oldImage,
+  openSite,
+  resetSite,
+  type ResetOptions,
+  type Site,
+  type SiteOptions,
+} from './site.ts';
+import { Then } from './then.ts';
+import { When } from './when.ts';
+
+/** Where the operator of a site runs, and how its pods are selected. */
+export interface OperatorPlace {
+  namespace: string;
+  selector: string;
+}
+
+export interface Scenario {
+  site: Site;
+  given: Given;
+  when: When;
+  then: Then;
+}
+
+export interface ScenarioOptions extends ResetOptions {
+  /** It ends where a person must decide: fence, lock and runner stay on purpose and are not looked for. */
+  needsHuman?: boolean;
+}
+
+/** A scenario of the planner: `body` is written in the words of given, when and then. */
+export type Play = (title: string, body: (scenario: Scenario) => Promise<void>, options?: ScenarioOptions) => void;
+
+/**
+ * Deploys a planner for the scenarios of one `describe`, which share it one after the other. Each begins with two pods
+ * of the old version on the old schema with the data sets that it asks for. During each one every status of every
+ * PhaseMigration and run is looked at, and after each one that nothing was left over. One that fails tells what
+ * Kubernetes, the operator and the runner say.
+ */
+export function plannerSite(options: SiteOptions & { operator?: OperatorPlace }): Play {
+  const operator = options.operator ?? { namespace: operatorNamespace, selector: operatorSelector };
+  let site: Site | undefined;
+  before(async function () {
+    this.timeout(240_000);
+    site = await openSite(options);
+  });
+  after(async function () {
+    this.timeout(120_000);
+    if (site) await closeSite(site);
+  });
+  return (title, body, more = {}) => {
+    it(title, async function () {
+      this.timeout(300_000);
+      const began = performance.now();
+      try {
+        await playScenario(site!, operator, body, more);
+      } catch (error) {
+        const diagnosis = await diagnose(site!, operator);
+        throw new Error(`${(error as Error).message}\n\n${diagnosis}`, { cause: error });
+      } finally {
+        console.error(`    ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${title}`);
+      }
+    });
+  };
+}
+
+async function playScenario(
+  site: Site,
+  operator: OperatorPlace,
+  body: (scenario: Scenario) => Promise<void>,
+  options: ScenarioOptions,
+): Promise<void> {
+  await resetSite(site, options);
+  const pods = await applicationReady(site, oldImage);
+  const conformity = watchConformity(site);
+  try {
+    const when = new When(site, operator);
+    await body({ site, given: new Given(site), when, then: new Then(site, when, { pods, conformity }) });
+    if (!options.needsHuman) await nothingIsLeft(site);
+    conformsToTheEnd(conformity);
+  } finally {
+    await conformity.stop();
+  }
+}
+
+async function nothingIsLeft(site: Site): Promise<void> {
+  await settled(site);
+  const left = [...(await leftoversInNamespace(site)), ...(await leftoversOnServer(site))];
+  if (left.length > 0) throw new Error(`The run has left over: ${left.join('; ')}.`);
+}
+
+function conformsToTheEnd(conformity: ConformityWatch): void {
+  const problems = conformity.problems();
+  if (problems.length > 0)
+    throw new Error(`Statuses were seen that contradict the Kubernetes API conventions:\n${problems.join('\n')}`);
+  if (conformity.seen() === 0) throw new Error('No status was seen at all: the watch has failed.');
+}
