@@ -33,21 +33,25 @@ export interface Site {
 /** Backend pods in scenarios: one more than one, so that "all of them" means something. */
 const REPLICAS = 2;
 
-/** Deploys a planner with its data and keeps a copy of its database. The namespace must not have one yet. */
+/**
+ * Deploys a planner with its data and keeps a copy of its database; takes one that an earlier command deployed whole as
+ * it is, since each scenario begins with a reset.
+ */
 export async function openSite({ namespace, postgres }: SiteOptions): Promise<Site> {
   const cluster = await findCluster();
-  await installPlanner(cluster, { namespace, postgres, replicas: REPLICAS });
+  const isThere = await hasPristineCopy(cluster, namespace);
+  if (!isThere) await installPlanner(cluster, { namespace, postgres, replicas: REPLICAS });
   const api = await openApi(cluster);
   const paths = pathsIn(namespace);
   const { data } = (await api.get<Thing & { data: Record<string, string> }>(`${paths.secrets}/planner-db`))!;
   const site = { cluster, api, namespace, paths, replicas: REPLICAS, secret: data };
-  await sql(
-    cluster,
-    namespace,
-    `DROP DATABASE IF EXISTS ${PRISTINE} WITH (FORCE);${copyDatabase('planner', PRISTINE)}`,
-    'postgres',
-  );
+  if (!isThere) await sql(cluster, namespace, copyDatabase('planner', PRISTINE), 'postgres');
   return site;
+}
+
+async function hasPristineCopy(cluster: Cluster, namespace: string): Promise<boolean> {
+  const question = `SELECT count(*) FROM pg_catalog.pg_database WHERE datname = '${PRISTINE}'`;
+  return (await sql(cluster, namespace, question, 'postgres').catch(() => '0')) === '1';
 }
 
 /** Removes what scenarios left and ends the way to the API; the namespace itself stays for whoever made it. */

@@ -1,12 +1,16 @@
-import { expect } from 'chai';
+import { config, expect } from 'chai';
 import type { Phase } from '../../operator/api/phase-migration.ts';
 import type { Reason } from '../../operator/api/reasons.ts';
 import type { ConformityWatch } from './conformity-watch.ts';
 import { newFigures, oldFigures, readFigures, type Figures } from './figures.ts';
 import { named, type Event, type Migration, type Workload } from './objects.ts';
 import { applicationReady, BACKEND, newImage, oldImage, type Site } from './site.ts';
+import { sql } from './planner.ts';
 import { waitUntil } from './wait.ts';
 import type { When } from './when.ts';
+
+// A figure or a sentence that is cut off explains nothing.
+config.truncateThreshold = 0;
 
 const END_SECONDS = 120;
 const ENDS: Phase[] = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'];
@@ -123,6 +127,21 @@ export class Then {
     expect(await applicationReady(this.#site, oldImage, 10)).to.deep.equal(this.#before.pods);
     if (figures) expect(await readFigures(this.#site)).to.deep.equal({ ...oldFigures, ...figures });
     expect((await this.deployment()).spec.replicas).to.equal(this.#site.replicas);
+  }
+
+  /** No client gets into the database. */
+  async fenceIsUp(): Promise<void> {
+    const question = "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = 'planner_app'";
+    expect(
+      await sql(this.#site.cluster, this.#site.namespace, question, 'postgres'),
+      'planner_app may log in',
+    ).to.equal('f');
+  }
+
+  /** What the database was before is still there. */
+  async restorePointIsKept(): Promise<void> {
+    const question = "SELECT count(*) FROM pg_catalog.pg_database WHERE datname LIKE 'planner\\_restore\\_%'";
+    expect(await sql(this.#site.cluster, this.#site.namespace, question, 'postgres'), 'restore points').to.equal('1');
   }
 
   async deployment(name = BACKEND): Promise<Workload> {

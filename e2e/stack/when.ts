@@ -1,3 +1,4 @@
+import type { Reason } from '../../operator/api/reasons.ts';
 import type { StepName } from '../../operator/api/step.ts';
 import { allSteps } from './steps.ts';
 import { killLeader, killPod, killRunner } from './kill.ts';
@@ -114,6 +115,15 @@ export class When {
         last: ([last]) => JSON.stringify((last as Migration | undefined)?.status?.conditions),
       },
     );
+  }
+
+  /** The moment at which the condition Ready says this. */
+  reason(reason: Reason, sentence: RegExp): Promise<Migration> {
+    const isMeant = ({ status }: Migration) =>
+      status?.conditions?.some(
+        (condition) => condition.type === 'Ready' && condition.reason === reason && sentence.test(condition.message),
+      );
+    return this.migration(isMeant, `${this.name} is ${reason} with ${String(sentence)}`);
   }
 
   /** SIGKILL for the operator's leader. @returns the pod's name */
