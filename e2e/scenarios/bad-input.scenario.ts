@@ -67,12 +67,12 @@ describe('A manifest that cannot be carried out', () => {
 
   scenario('names a Secret that never comes', async ({ when, then }) => {
     await when.applied({
-      spec: { database: { urlSecretRef: { name: 'planner-never' } }, preparationDeadlineSeconds: 10 },
+      spec: { database: { urlSecretRef: { name: 'planner-never' } }, preparationDeadlineSeconds: 20 },
     });
     await then.ends(
       'Failed',
       'PreparationDeadlineExceeded',
-      /not ready for its outage after 10 s.*secret "planner-never" not found/,
+      /not ready for its outage after 20 s.*secret "planner-never" not found/,
     );
     await then.isUntouched();
   });
@@ -88,13 +88,13 @@ describe('A manifest that cannot be carried out', () => {
       'has a wrong password',
       (url) => changed(url, { password: 'wrong-password' }),
       'AuthenticationFailed',
-      /password authentication failed for user "planner_owner"/,
+      /refused the password of role "planner_owner".*correct the Secret's URL/,
     ],
     [
       'names a database that does not exist',
       (url) => changed(url, { pathname: '/plannr' }),
       'DatabaseNotFound',
-      /database "plannr" does not exist/,
+      /database "plannr" on planner-postgres:5432 does not exist; correct the Secret's URL or create it/,
     ],
   ];
   for (const [title, change, reason, sentence] of urls)
@@ -149,7 +149,7 @@ describe('A manifest that cannot be carried out', () => {
     await then.ends(
       'Failed',
       'InvalidMigration',
-      /92023c163a26_transform_phases_to_user_definable.up.sql: line 2: syntax error at or near "x"/,
+      /92023c163a26_transform_phases_to_user_definable.up.sql: line 2: syntax error at or near "int"/,
     );
     await then.isUntouched();
   });

@@ -1,6 +1,6 @@
 import { migrationsConfigMap, type FileChanges } from './migration-files.ts';
 import { holdSession, type HeldSession } from './psql.ts';
-import { sql } from './planner.ts';
+import { migrateByHand, newRevision, rollout, sql } from './planner.ts';
 import { TEMPORARY_LABEL, type Site } from './site.ts';
 
 /** What is there before something happens. Whatever is added is gone before the next scenario. */
@@ -44,6 +44,16 @@ export class Given {
   /** A superuser's session that stays until it is released. */
   session(database: 'planner' | 'postgres', statement?: string): Promise<HeldSession> {
     return holdSession(this.#site.cluster, { namespace: this.#site.namespace, database }, statement);
+  }
+
+  /** The database is at the new revision already, without any run. */
+  async migratedByHand(): Promise<void> {
+    await migrateByHand(this.#site.cluster, this.#site.namespace, newRevision);
+  }
+
+  /** Every pod of a workload is ready. */
+  async rolledOut(workload: string): Promise<void> {
+    await rollout(this.#site.cluster, this.#site.namespace, workload);
   }
 
   /** SQL as superuser. */

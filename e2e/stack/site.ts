@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/provider.ts';
 import { openApi, type Api, type Thing } from './api.ts';
 import { imageSources } from './images.ts';
 import { isReady, named, pathsIn, type Migration, type Pod, type Run, type Workload } from './objects.ts';
-import { installPlanner, seedPlanner, sql, type Dataset } from './planner.ts';
+import { installPlanner, rollout, seedPlanner, sql, type Dataset } from './planner.ts';
 import { waitUntil } from './wait.ts';
 
 export const oldImage = imageSources.plannerOld.name;
@@ -84,6 +84,7 @@ export interface ResetOptions {
 export async function resetSite(site: Site, { data = [], sql: more }: ResetOptions = {}): Promise<void> {
   await removeMigrations(site);
   await removeTemporary(site);
+  await databaseReady(site);
   await Promise.all([
     resetDatabase(site),
     site.api.patch(`${site.paths.secrets}/planner-db`, { data: site.secret }),
@@ -98,6 +99,15 @@ export async function resetSite(site: Site, { data = [], sql: more }: ResetOptio
   if (data.length > 0) await seedPlanner(site.cluster, site.namespace, data);
   if (more) await sql(site.cluster, site.namespace, more);
   await applicationReady(site, oldImage);
+}
+
+/** A scenario that failed may have left PostgreSQL scaled down, or starting. */
+async function databaseReady({ api, paths, cluster, namespace }: Site): Promise<void> {
+  const path = `${paths.statefulSets}/planner-postgres`;
+  const found = await api.get<Workload>(path);
+  if (found?.spec.replicas === 1 && found.status?.readyReplicas === 1) return;
+  await api.patch(path, { spec: { replicas: 1 } });
+  await rollout(cluster, namespace, 'statefulset/planner-postgres');
 }
 
 /** A merge patch replaces lists as a whole. */

@@ -5,6 +5,7 @@ import type { ConformityWatch } from './conformity-watch.ts';
 import { newFigures, oldFigures, readFigures, type Figures } from './figures.ts';
 import { named, type Event, type Migration, type Workload } from './objects.ts';
 import { applicationReady, BACKEND, newImage, oldImage, type Site } from './site.ts';
+import { settled } from './leftovers.ts';
 import { sql } from './planner.ts';
 import { waitUntil } from './wait.ts';
 import type { When } from './when.ts';
@@ -127,6 +128,23 @@ export class Then {
     expect(await applicationReady(this.#site, oldImage, 10)).to.deep.equal(this.#before.pods);
     if (figures) expect(await readFigures(this.#site)).to.deep.equal({ ...oldFigures, ...figures });
     expect((await this.deployment()).spec.replicas).to.equal(this.#site.replicas);
+  }
+
+  /** The PhaseMigration and its runs are gone. */
+  async isGone(): Promise<void> {
+    const { api, paths } = this.#site;
+    for (const path of [paths.migrations, paths.runs])
+      await waitUntil(api, { path }, (objects) => objects.length === 0 || undefined, {
+        within: END_SECONDS,
+        until: `nothing is left at ${path}`,
+        last: (objects) =>
+          JSON.stringify((objects as Migration[]).map(({ status }) => status?.conditions?.[0]?.message)),
+      });
+  }
+
+  /** Every run has cleaned up after itself. */
+  isSettled(): Promise<void> {
+    return settled(this.#site);
   }
 
   /** No client gets into the database. */

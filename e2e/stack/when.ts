@@ -16,6 +16,8 @@ export class When {
   readonly #operator: OperatorPlace;
   /** The PhaseMigration that `then` speaks of. */
   name = 'phases-to-user-definable';
+  /** Something was accepted by the API server. */
+  hasApplied = false;
   /** Its run that `then` has seen the end of. */
   endedRun: string | undefined;
 
@@ -28,6 +30,7 @@ export class When {
   async applied(changes: ManifestChanges = {}): Promise<string> {
     const manifest = await plannerManifest(changes);
     this.name = manifest.metadata.name;
+    this.hasApplied = true;
     return (await this.#apply(manifest)).stdout;
   }
 
@@ -141,6 +144,13 @@ export class When {
     const { api, paths } = this.#site;
     const pod = await api.get<Pod>(`${paths.pods}/planner-postgres-0`);
     await killPod(api, paths.pods, pod!);
+  }
+
+  /** The moment at which a pod is gone. */
+  async podIsGone(name: string): Promise<void> {
+    const { api, paths } = this.#site;
+    const selection = { path: paths.pods, fieldSelector: named(name) };
+    await waitUntil(api, selection, (pods) => pods.length === 0 || undefined, { within: 60, until: `${name} is gone` });
   }
 
   /** Somebody scales a workload. */

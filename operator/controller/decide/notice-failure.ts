@@ -87,7 +87,7 @@ function notPreparedInTime(draft: Draft) {
     return undefined;
   }
   const waiting = draft.recorded.runnerPodMessage ?? draft.runner?.waitingFor ?? draft.runnerStep('Preflight')?.message;
-  const message = `The run was not ready for its outage after ${seconds} s${waiting ? `; it waits for: ${waiting}` : ''}. Nothing was touched.`;
+  const message = `The run was not ready for its outage after ${seconds} s${waiting ? `; it waits for: ${waiting}` : ''}`;
   return { step: currentStep(draft), reason: 'PreparationDeadlineExceeded' as const, message };
 }
 

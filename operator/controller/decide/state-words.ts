@@ -51,12 +51,16 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
     return {
       phase: 'Preparing',
       reason: 'RunnerNotStarted',
-      message: `The runner’s pod has not started: ${status.runnerPodMessage}`,
+      message: sentence(`The runner’s pod has not started: ${status.runnerPodMessage}`),
     };
   }
   if (runner?.waitingFor) {
     const preflight = runner.steps?.find(({ name }) => name === 'Preflight');
-    return { phase: 'Preparing', reason: (preflight?.reason ?? 'Preparing') as Reason, message: runner.waitingFor };
+    return {
+      phase: 'Preparing',
+      reason: (preflight?.reason ?? 'Preparing') as Reason,
+      message: sentence(runner.waitingFor),
+    };
   }
   return {
     phase: 'Preparing',
@@ -66,7 +70,7 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
 }
 
 function waiting(status: PhaseMigrationRunStatus): string {
-  return status.runner?.waitingFor ? ` ${status.runner.waitingFor}` : '';
+  return status.runner?.waitingFor ? ` ${sentence(status.runner.waitingFor)}` : '';
 }
 
 function wordsOfEnd(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): StateWords {

@@ -16,7 +16,7 @@ export interface DatabaseAddress {
   sslRootCertificate?: string;
 }
 
-const ADVICE = 'give the Secret a value like postgres://user:password@host:5432/database';
+const ADVICE = 'give the Secret a value like postgres://user:***@host:5432/database';
 
 /**
  * Reads a postgres:// URL. Nothing of a malformed one is repeated in the message: it may hold a password anywhere.
