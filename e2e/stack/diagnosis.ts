@@ -1,9 +1,10 @@
 import { dump } from 'js-yaml';
 import type { Migration, Run } from './objects.ts';
+import { podsOf, type OperatorPlace } from './operator.ts';
 import type { Site } from './site.ts';
 
 /** Everything that explains why a scenario failed: what Kubernetes tells of its objects, and the programs' last lines. */
-export async function diagnose(site: Site, operator: { namespace: string; selector: string }): Promise<string> {
+export async function diagnose(site: Site, operator: OperatorPlace): Promise<string> {
   const { cluster, namespace, api, paths } = site;
   const kubectl = async (...args: string[]) => {
     const { stdout, stderr } = await cluster.exec(['kubectl', ...args], { allowFailure: true });
@@ -28,7 +29,7 @@ export async function diagnose(site: Site, operator: { namespace: string; select
     ),
     section(
       'operator',
-      linesAbout(namespace, await kubectl('logs', '-n', operator.namespace, '-l', operator.selector, '--tail=300')),
+      linesAbout(namespace, await kubectl('logs', '-n', operator.namespace, '-l', podsOf(operator), '--tail=300')),
       30,
     ),
   ];

@@ -6,10 +6,23 @@ import { prepareImages, type BuiltImages } from './images.ts';
 
 export const operatorNamespace = 'phase-migration-system';
 export const operatorRelease = 'phase-migration-operator';
-/** Selects the operator's pods in `operatorNamespace`. */
-export const operatorSelector = `app.kubernetes.io/instance=${operatorRelease},app.kubernetes.io/component=operator`;
+
+/** Where an operator runs. */
+export interface OperatorPlace {
+  namespace: string;
+  release: string;
+}
+
+export const standardPlace: OperatorPlace = { namespace: operatorNamespace, release: operatorRelease };
+
+/** Selects the pods of the operator that was installed as this release. */
+export function podsOf({ release }: OperatorPlace): string {
+  return `app.kubernetes.io/instance=${release},app.kubernetes.io/component=operator`;
+}
 
 export interface OperatorOptions {
+  /** The standard place when left out. */
+  place?: OperatorPlace;
   /** What `prepareImages` gave; built and loaded when left out. */
   images?: BuiltImages;
   /** Values of charts/phase-migration-operator that differ from its own. */
@@ -30,8 +43,7 @@ export async function installOperator(cluster: Cluster, options: OperatorOptions
   // The tag stays the same when the code changes: without this the old pods would go on.
   const podAnnotations = { 'phasemigration.io/image-version': images.operator?.version ?? '' };
   await helmInstall(cluster, {
-    release: operatorRelease,
-    namespace: operatorNamespace,
+    ...(options.place ?? standardPlace),
     chart: 'phase-migration-operator',
     values: { podAnnotations, ...options.values },
     wait: true,

@@ -2,7 +2,7 @@ import { watchConformity, type ConformityWatch } from './conformity-watch.ts';
 import { diagnose } from './diagnosis.ts';
 import { Given } from './given.ts';
 import { leftoversInNamespace, leftoversOnServer, settled } from './leftovers.ts';
-import { operatorNamespace, operatorSelector } from './operator.ts';
+import { installOperator, standardPlace, type OperatorPlace } from './operator.ts';
 import {
   applicationReady,
   closeSite,
@@ -15,12 +15,6 @@ import {
 } from './site.ts';
 import { Then } from './then.ts';
 import { When } from './when.ts';
-
-/** Where the operator of a site runs, and how its pods are selected. */
-export interface OperatorPlace {
-  namespace: string;
-  selector: string;
-}
 
 export interface Scenario {
   site: Site;
@@ -43,12 +37,13 @@ export type Play = (title: string, body: (scenario: Scenario) => Promise<void>, 
  * PhaseMigration and run is looked at, and after each one that nothing was left over. One that fails tells what
  * Kubernetes, the operator and the runner say.
  */
-export function plannerSite(options: SiteOptions & { operator?: OperatorPlace }): Play {
-  const operator = options.operator ?? { namespace: operatorNamespace, selector: operatorSelector };
+export function plannerSite(options: SiteOptions & { ownOperator?: boolean }): Play {
+  const operator = options.ownOperator ? { namespace: options.namespace, release: 'own' } : standardPlace;
   let site: Site | undefined;
   before(async function () {
     this.timeout(240_000);
     site = await openSite(options);
+    if (options.ownOperator) await installOwnOperator(site, operator);
   });
   after(async function () {
     this.timeout(120_000);
@@ -68,6 +63,12 @@ export function plannerSite(options: SiteOptions & { operator?: OperatorPlace })
       }
     });
   };
+}
+
+/** An operator that can be killed without disturbing the scenarios of other namespaces. */
+async function installOwnOperator({ cluster, namespace }: Site, place: OperatorPlace): Promise<void> {
+  const values = { watchNamespaces: [namespace], crds: { enabled: false }, rbac: { aggregateToDefaultRoles: false } };
+  await installOperator(cluster, { place, images: {}, values });
 }
 
 async function playScenario(

@@ -4,7 +4,7 @@ import { allSteps } from './steps.ts';
 import { killLeader, killPod, killRunner } from './kill.ts';
 import { plannerManifest, type Manifest, type ManifestChanges } from './manifest.ts';
 import { named, type Migration, type Pod, type Run } from './objects.ts';
-import type { OperatorPlace } from './scenario.ts';
+import type { OperatorPlace } from './operator.ts';
 import type { Site } from './site.ts';
 import { waitUntil } from './wait.ts';
 
