@@ -6,7 +6,7 @@ import { plannerSite } from '../stack/scenario.ts';
 const NOWHERE = '10.255.255.1';
 
 describe('A manifest that the API server refuses', () => {
-  const scenario = plannerSite({ namespace: 'e2e-refused' });
+  const scenario = plannerSite('e2e-refused');
 
   scenario('has a field that does not exist', async ({ when, then }) => {
     const refusal = await when.refused(await plannerManifest({ spec: { workload: [] } }));
@@ -46,7 +46,7 @@ describe('A manifest that the API server refuses', () => {
 });
 
 describe('A manifest that cannot be carried out', () => {
-  const scenario = plannerSite({ namespace: 'e2e-bad-input' });
+  const scenario = plannerSite('e2e-bad-input');
 
   scenario('names a revision that does not exist', async ({ when, then }) => {
     await when.applied({ spec: { migrations: { to: 'ffffffffffff' } } });

@@ -30,7 +30,7 @@ async function latestRun({ site }: Scenario): Promise<Run> {
 const stepOf = (run: Run, wanted: string) => allSteps(run).find(({ name }) => name === wanted);
 
 describe('A migration that fails before users notice', () => {
-  const scenario = plannerSite({ namespace: 'e2e-early-failures', postgres: 15 });
+  const scenario = plannerSite('e2e-early-failures');
 
   scenario('starts from another revision than the one that is there', async ({ when, then }) => {
     await when.applied({ spec: { migrations: { from: '000000000000', to: '92023c163a26' } } });
@@ -78,7 +78,7 @@ describe('A migration that fails before users notice', () => {
 });
 
 describe('A migration that fails in the outage', () => {
-  const scenario = plannerSite({ namespace: 'e2e-failures', postgres: 17 });
+  const scenario = plannerSite('e2e-failures');
 
   scenario('throws half-way', async ({ given, when, then }) => {
     const migrations = await given.migrations({

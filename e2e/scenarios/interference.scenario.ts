@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { FROZEN_MESSAGE } from '../../operator/api/phase-migration.ts';
+import { heldSmokeTest } from '../stack/held-steps.ts';
 import { plannerManifest } from '../stack/manifest.ts';
 import { TRANSFORM } from '../stack/migration-files.ts';
 import type { Migration, Workload } from '../stack/objects.ts';
@@ -11,7 +12,7 @@ const slow = (seconds: number) => ({ name: 'slow', query: `SELECT 0 FROM pg_slee
 const slowMigration = { [`${TRANSFORM}.up.sql`]: (text: string) => `SELECT pg_sleep(2);\n${text}` };
 
 describe('While a migration goes on', () => {
-  const scenario = plannerSite({ namespace: 'e2e-interference', postgres: 17 });
+  const scenario = plannerSite('e2e-interference');
 
   scenario('the plan cannot be changed, and says so', async ({ given, when, then }) => {
     const migrations = await given.migrations(slowMigration);
@@ -84,15 +85,17 @@ describe('While a migration goes on', () => {
     await then.isMigrated();
   });
 
-  scenario('another one for the same database waits for it', async ({ site, given, when, then }) => {
-    const migrations = await given.migrations(slowMigration);
-    await when.applied({ spec: { migrations } });
-    await when.step('Migrate');
+  scenario('another one for the same database waits for it', async (scene) => {
+    const { site, when, then } = scene;
+    const held = await heldSmokeTest(scene);
+    await when.applied({ spec: held.spec });
+    await when.step('SmokeTest');
     await when.applied({ name: 'second' });
     await when.reason(
       'WaitingForLock',
       /Database "planner" is being worked on by "phasemigration e2e-interference\/phases-to-user-definable-1/,
     );
+    await held.release?.();
     await then.ends('Succeeded', 'Succeeded', /Migrated/, { name: 'phases-to-user-definable' });
     await then.ends('Succeeded', 'AlreadyAtTarget', /already; nothing was done/, { name: 'second' });
     await then.isMigrated();

@@ -3,7 +3,7 @@ import { operatorKilled } from '../stack/killings.ts';
 import { plannerSite } from '../stack/scenario.ts';
 
 describe('The operator is killed on the way back', () => {
-  const scenario = plannerSite({ namespace: 'e2e-operator-killed-back', postgres: 15, ownOperator: true });
+  const scenario = plannerSite('e2e-operator-killed-back');
 
   for (const held of backwardSteps)
     scenario(`in step ${held.step}`, async (scene) => {

@@ -3,7 +3,7 @@ import { operatorKilled } from '../stack/killings.ts';
 import { plannerSite } from '../stack/scenario.ts';
 
 describe('The operator is killed on the way to success', () => {
-  const scenario = plannerSite({ namespace: 'e2e-operator-killed', postgres: 17, ownOperator: true });
+  const scenario = plannerSite('e2e-operator-killed');
 
   for (const held of forwardSteps)
     scenario(`in step ${held.step}`, async (scene) => {

@@ -6,7 +6,7 @@ import { plannerSite } from '../stack/scenario.ts';
 const STEPS = ['Backup', 'RestorePoint', 'Migrate', 'Verify'];
 
 describe('PostgreSQL is restarted', () => {
-  const scenario = plannerSite({ namespace: 'e2e-postgres-restarted', postgres: 17 });
+  const scenario = plannerSite('e2e-postgres-restarted');
 
   for (const held of forwardSteps.filter(({ step }) => STEPS.includes(step)))
     scenario(`in step ${held.step}`, async (scene) => {

@@ -3,7 +3,7 @@ import { runnerKilled } from '../stack/killings.ts';
 import { plannerSite } from '../stack/scenario.ts';
 
 describe('The runner is killed on the way to success', () => {
-  const scenario = plannerSite({ namespace: 'e2e-runner-killed', postgres: 17 });
+  const scenario = plannerSite('e2e-runner-killed');
 
   for (const held of forwardSteps)
     scenario(`in step ${held.step}`, async (scene) => {

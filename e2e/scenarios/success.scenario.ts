@@ -4,12 +4,13 @@ import type { Job, Migration, Run } from '../stack/objects.ts';
 import { startProber, type Probe } from '../stack/prober.ts';
 import { plannerSite, type Scenario } from '../stack/scenario.ts';
 
-/** Kinds of answers in the order in which a client saw them, without repetitions. */
-function seenByClient(probes: Probe[]): string[] {
-  const kinds = probes
+/** Versions that answered a client in the order in which it heard of them, without repetitions; refusals by their status. */
+function heardByClient(probes: Probe[]): string[] {
+  const answers = probes
     .toSorted((one, other) => one.end - other.end)
-    .map(({ status, version }) => (status === 200 ? version : status === 0 ? 'no answer' : `status ${status}`));
-  return kinds.filter((kind, place) => kind !== kinds[place - 1]);
+    .filter(({ status }) => status !== 0)
+    .map(({ status, version }) => (status === 200 ? version : `status ${status}`));
+  return answers.filter((answer, place) => answer !== answers[place - 1]);
 }
 
 async function onlyRunner({ site }: Scenario): Promise<void> {
@@ -18,7 +19,7 @@ async function onlyRunner({ site }: Scenario): Promise<void> {
 }
 
 describe('A migration that succeeds', () => {
-  const scenario = plannerSite({ namespace: 'e2e-success', postgres: 17 });
+  const scenario = plannerSite('e2e-success');
 
   scenario('carries the planner from the old version to the new one', async (scene) => {
     const { site, given, when, then } = scene;
@@ -28,8 +29,7 @@ describe('A migration that succeeds', () => {
     await then.isMigrated();
     const probes = await prober.stop();
     // A client never hears of a schema that does not fit: each answer is the old version's, then none, then the new one's.
-    const answers = seenByClient(probes).filter((kind) => kind !== 'no answer');
-    expect(answers).to.deep.equal(['1.0.0', '2.0.0']);
+    expect(heardByClient(probes)).to.deep.equal(['1.0.0', '2.0.0']);
     expect(probes.length).to.be.greaterThan(100);
     await then.noEvent('RunnerReplaced');
     await onlyRunner(scene);
@@ -81,7 +81,7 @@ describe('A migration that succeeds', () => {
       return [...migrations, ...runs].map(({ metadata }) => [metadata.name, metadata.resourceVersion]);
     };
     const before = await states();
-    expect(await when.applied()).to.match(/phases-to-user-definable unchanged/);
+    await when.applied();
     expect(await states()).to.deep.equal(before);
   });
 
@@ -104,7 +104,7 @@ describe('A migration that succeeds', () => {
 });
 
 describe('A migration that succeeds on PostgreSQL 15', () => {
-  const scenario = plannerSite({ namespace: 'e2e-postgres-15', postgres: 15 });
+  const scenario = plannerSite('e2e-postgres-15');
 
   scenario('is done and undone', async ({ when, then }) => {
     await when.applied();

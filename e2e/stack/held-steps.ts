@@ -106,7 +106,7 @@ async function heldClone({ given }: Scenario): Promise<Hold> {
 }
 
 /** The Service that is asked comes only when it is let go. */
-function heldSmokeTest({ given }: Scenario): Promise<Hold> {
+export function heldSmokeTest({ given }: Scenario): Promise<Hold> {
   const name = 'planner-late';
   const service = {
     apiVersion: 'v1',

@@ -3,16 +3,8 @@ import { diagnose } from './diagnosis.ts';
 import { Given } from './given.ts';
 import { leftoversInNamespace, leftoversOnServer, settled } from './leftovers.ts';
 import { installOperator, standardPlace, type OperatorPlace } from './operator.ts';
-import {
-  applicationReady,
-  closeSite,
-  oldImage,
-  openSite,
-  resetSite,
-  type ResetOptions,
-  type Site,
-  type SiteOptions,
-} from './site.ts';
+import { applicationReady, closeSite, oldImage, openSite, resetSite, type ResetOptions, type Site } from './site.ts';
+import { sites, type SiteKind, type SiteName } from './sites.ts';
 import { Then } from './then.ts';
 import { When } from './when.ts';
 
@@ -37,13 +29,14 @@ export type Play = (title: string, body: (scenario: Scenario) => Promise<void>, 
  * PhaseMigration and run is looked at, and after each one that nothing was left over. One that fails tells what
  * Kubernetes, the operator and the runner say.
  */
-export function plannerSite(options: SiteOptions & { ownOperator?: boolean }): Play {
-  const operator = options.ownOperator ? { namespace: options.namespace, release: 'own' } : standardPlace;
+export function plannerSite(namespace: SiteName): Play {
+  const { postgres, ownOperator = false }: SiteKind = sites[namespace];
+  const operator = ownOperator ? { namespace, release: 'own' } : standardPlace;
   let site: Site | undefined;
   before(async function () {
     this.timeout(240_000);
-    site = await openSite(options);
-    if (options.ownOperator) await installOwnOperator(site, operator);
+    site = await openSite(namespace, postgres);
+    if (ownOperator) await installOwnOperator(site, operator);
   });
   after(async function () {
     this.timeout(120_000);

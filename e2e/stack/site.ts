@@ -14,11 +14,6 @@ export const TEMPORARY_LABEL = 'scenario-only';
 const PRISTINE = 'planner_pristine';
 export const BACKEND = 'planner-backend';
 
-export interface SiteOptions {
-  namespace: string;
-  postgres?: 15 | 17;
-}
-
 /** A namespace with a planner in it, which scenarios use one after the other. */
 export interface Site {
   cluster: Cluster;
@@ -37,7 +32,7 @@ const REPLICAS = 2;
  * Deploys a planner with its data and keeps a copy of its database; takes one that an earlier command deployed whole as
  * it is, since each scenario begins with a reset.
  */
-export async function openSite({ namespace, postgres }: SiteOptions): Promise<Site> {
+export async function openSite(namespace: string, postgres: 15 | 17): Promise<Site> {
   const cluster = await findCluster();
   const isThere = await hasPristineCopy(cluster, namespace);
   if (!isThere) await installPlanner(cluster, { namespace, postgres, replicas: REPLICAS });

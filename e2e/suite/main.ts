@@ -44,6 +44,17 @@ async function carryOut(stage: Stage): Promise<StageResult> {
   } catch (error) {
     console.error((error as Error).message);
     return done({ results: [failure(stage, (error as Error).message)] });
+  } finally {
+    await tidyUp(stage);
+  }
+}
+
+/** What cannot be taken away does not make tests fail that have passed; the next command takes it away. */
+async function tidyUp(stage: Stage): Promise<void> {
+  try {
+    await stage.tearDown?.((line) => console.log(`  ${line} …`));
+  } catch (error) {
+    console.error(`Not everything could be tidied up; the next command does it: ${(error as Error).message}`);
   }
 }
 

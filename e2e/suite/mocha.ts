@@ -12,6 +12,8 @@ export interface MochaRun {
   files: string[];
   /** Time that a test has unless it sets its own. */
   timeoutMs: number;
+  /** Files that run at the same time, each in a process of its own; their output comes file by file. */
+  jobs?: number;
   grep?: string;
   env?: NodeJS.ProcessEnv;
   /** How long the process may live after its last test; longer means that a test left something running. */
@@ -34,6 +36,7 @@ export async function runMocha(run: MochaRun): Promise<TestResult[]> {
     mochaProgram(),
     ...['--no-config', '--no-package', '--no-exit', '--forbid-only', '--timeout', String(run.timeoutMs)],
     ...['--reporter', join(import.meta.dirname, 'reporter.ts'), '--reporter-option', `file=${record}`],
+    ...(run.jobs ? ['--parallel', '--jobs', String(run.jobs)] : []),
     ...(run.grep ? ['--grep', run.grep] : []),
     ...run.files,
   ];

@@ -1,4 +1,7 @@
 import type { Progress } from '../cluster/progress.ts';
+import { findCluster } from '../cluster/find.ts';
+import { openCluster } from '../cluster/provider.ts';
+import { prepareScenarios, removeScenarios } from '../stack/sites.ts';
 import { ensureControlPlaneBinaries } from '../cluster/control-plane.ts';
 import { ensurePrograms } from '../cluster/offline/go-build.ts';
 import { ensureSystemPackages } from '../cluster/offline/system-packages.ts';
@@ -19,7 +22,11 @@ export interface Stage {
   setUp?: (progress: Progress) => Promise<unknown>;
   /** Checks that come before the test files; left out when only some tests are asked for by name. */
   checks?: (signal: AbortSignal) => Promise<TestResult[]>;
+  /** Takes away what `setUp` and the tests left. */
+  tearDown?: (progress: Progress) => Promise<unknown>;
   timeoutMs: number;
+  /** Files that run at the same time; one when left out. */
+  jobs?: number;
 }
 
 export const stages: Stage[] = [
@@ -44,6 +51,15 @@ export const stages: Stage[] = [
     },
     timeoutMs: 120_000,
   },
+  {
+    name: 'cluster',
+    title: 'scenarios on a whole cluster',
+    setUp: async (progress) => prepareScenarios(await openCluster({ progress }), progress),
+    tearDown: async (progress) => removeScenarios(await findCluster(), progress),
+    timeoutMs: 300_000,
+    // Most of a scenario is waiting for pods.
+    jobs: 3,
+  },
 ];
 
 /** Runs a stage's checks and test files; resolves with undefined when it has neither yet. */
@@ -52,5 +68,5 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Tes
   const checks = options.grep ? [] : ((await stage.checks?.(options.signal)) ?? []);
   if (files.length === 0) return checks.length > 0 ? checks : undefined;
   if (options.signal.aborted) return checks;
-  return [...checks, ...(await runMocha({ files, timeoutMs: stage.timeoutMs, ...options }))];
+  return [...checks, ...(await runMocha({ files, timeoutMs: stage.timeoutMs, jobs: stage.jobs, ...options }))];
 }
