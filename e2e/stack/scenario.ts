@@ -46,13 +46,17 @@ export function plannerSite(namespace: SiteName): Play {
     it(title, async function () {
       this.timeout(300_000);
       const began = performance.now();
+      let mark = '✖';
       try {
         await playScenario(site!, operator, body, more);
+        mark = '✔';
       } catch (error) {
         const diagnosis = await diagnose(site!, operator);
         throw new Error(`${(error as Error).message}\n\n${diagnosis}`, { cause: error });
       } finally {
-        console.error(`    ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${title}`);
+        console.error(
+          `  ${mark} ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${this.test!.fullTitle()}`,
+        );
       }
     });
   };

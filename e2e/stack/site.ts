@@ -142,18 +142,12 @@ async function removeTemporary({ api, paths }: Site): Promise<void> {
 }
 
 async function resetDatabase({ cluster, namespace }: Site): Promise<void> {
-  const leftovers = await sql(
-    cluster,
-    namespace,
-    `SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', '${PRISTINE}')`,
-    'postgres',
-  );
-  const drops = leftovers
-    .split('\n')
-    .filter(Boolean)
-    .map((name) => `DROP DATABASE "${name}" WITH (FORCE);`);
-  const roles = "ALTER ROLE planner_app LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity';";
-  await sql(cluster, namespace, [...drops, roles, copyDatabase(PRISTINE, 'planner')].join('\n'), 'postgres');
+  const statements = `
+SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_catalog.pg_database
+WHERE NOT datistemplate AND datname NOT IN ('postgres', '${PRISTINE}') \\gexec
+ALTER ROLE planner_app LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity';
+${copyDatabase(PRISTINE, 'planner')}`;
+  await sql(cluster, namespace, statements, 'postgres');
 }
 
 /** Waits until the backend has exactly its pods, all ready and of this image. @returns their uids, sorted */

@@ -51,12 +51,17 @@ async function createLike(work: Work): Promise<void> {
   const { maintenance, names } = work;
   const row = await maintenance.one(
     `SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate, d.datctype, t.spcname
-     FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = $1`,
+     FROM pg_catalog.pg_database d
+     LEFT JOIN pg_catalog.pg_tablespace t ON t.oid OPERATOR(pg_catalog.=) d.dattablespace AND t.oid OPERATOR(pg_catalog.<>) (
+       SELECT dattablespace FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) 'template0')
+     WHERE d.datname = $1`,
     [await currentName(work)],
   );
   const locale = `LC_COLLATE ${literal(row['datcollate']!)} LC_CTYPE ${literal(row['datctype']!)}`;
+  // Naming even the default tablespace takes a privilege on it, which only superusers have.
+  const tablespace = row['spcname'] ? ` TABLESPACE ${identifier(row['spcname'])}` : '';
   await maintenance.query(
-    `CREATE DATABASE ${identifier(names.restorePoint)} TEMPLATE template0 ENCODING ${literal(row['encoding']!)} ${locale} TABLESPACE ${identifier(row['spcname']!)}`,
+    `CREATE DATABASE ${identifier(names.restorePoint)} TEMPLATE template0 ENCODING ${literal(row['encoding']!)} ${locale}${tablespace}`,
   );
 }
 
