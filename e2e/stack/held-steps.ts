@@ -1,4 +1,4 @@
-import type { StepName } from '../../operator/api/step.ts';
+import type { StepName } from '../../operator/api/step-names.ts';
 import { TRANSFORM } from './migration-files.ts';
 import type { Scenario } from './scenario.ts';
 

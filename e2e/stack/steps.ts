@@ -1,4 +1,5 @@
-import { STEP_ORDER, type Step } from '../../operator/api/step.ts';
+import { STEP_ORDER } from '../../operator/api/step-names.ts';
+import type { Step } from '../../operator/api/step.ts';
 import type { Run } from './objects.ts';
 
 /** The operator's and the runner's steps of a run, in the order in which people read them. */

@@ -1,5 +1,5 @@
 import type { Reason } from '../../operator/api/reasons.ts';
-import type { StepName } from '../../operator/api/step.ts';
+import type { StepName } from '../../operator/api/step-names.ts';
 import { allSteps } from './steps.ts';
 import { killLeader, killPod, killRunner } from './kill.ts';
 import { plannerManifest, type Manifest, type ManifestChanges } from './manifest.ts';

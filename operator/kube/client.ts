@@ -121,7 +121,7 @@ export class KubeClient {
       }
       const apiVersion = apiVersionOf(type);
       // Items of a list carry neither apiVersion nor kind.
-      onPage(page.items.map((item) => ({ ...item, apiVersion, kind: type.kind })));
+      onPage((page.items ?? []).map((item) => ({ ...item, apiVersion, kind: type.kind })));
       next = page.metadata.continue;
       if (!next) return page.metadata.resourceVersion ?? '';
     }
@@ -289,5 +289,6 @@ export class KubeClient {
 
 interface ListBody<T> {
   metadata: { resourceVersion?: string; continue?: string };
-  items: T[];
+  /** null in an empty PartialObjectMetadataList. */
+  items: T[] | null;
 }

@@ -56,6 +56,19 @@ describe('reflector on a real API server', function () {
   const remove = (name: string) => client.delete(Widget, { namespace, name });
   const lists = (requests: string[]): number => requests.filter((request) => request.startsWith('GET')).length;
 
+  it('begins with nothing where there is nothing, metadata only', async () => {
+    const none = () => undefined;
+    const reflector = startReflector({
+      client,
+      type: metadataOf(Widget),
+      namespace,
+      logger: silentLogger,
+      onChange: none,
+    });
+    started.push(reflector);
+    await until(() => reflector.hasSynced(), 'it has synced');
+  });
+
   it('leaves all but the metadata out where nothing else is asked for, in lists and in watches', async () => {
     await create('a', 1);
     const changes: Change<KubeObject>[] = [];
