@@ -238,7 +238,7 @@ export const planFields = {
         .enum(['Auto', 'Template', 'Dump', 'None'])
         .default('Auto')
         .describe(
-          'How the restore point is taken behind the fence. Auto: a template clone where the role may create databases, else a dump.',
+          'How the restore point is taken behind the fence. Auto, Template: a clone of the database. Dump: an archive on the backup volume; slower. Both need a role that may create databases.',
         ),
     })
     .prefault({})

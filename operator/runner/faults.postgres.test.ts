@@ -43,10 +43,16 @@ describe('A run whose PostgreSQL or network fails', function () {
         await expectExactly(scenario, MIGRATED);
       });
 
-    const back: RunnerStepName[] = ['Rollback', 'VerifyRollback', 'RollbackUnfence'];
-    for (const step of back)
-      it(`during ${step}, is undone by the restore point`, async () => {
-        scenario = await Scenario.create(server, UNDONE_AFTER_COMMIT);
+    const back: [RunnerStepName, 'Template' | 'Dump'][] = [
+      ...(['Rollback', 'VerifyRollback', 'RollbackUnfence'] as const).map((step) => [step, 'Template'] as const),
+      ...(['RestorePoint', 'Rollback'] as const).map((step) => [step, 'Dump'] as const),
+    ].map(([step, method]) => [step, method]);
+    for (const [step, restorePoint] of back)
+      it(`during ${step}, is undone by the restore point (${restorePoint})`, async () => {
+        const options = {
+          plan: { ...UNDONE_AFTER_COMMIT?.plan, rollback: { strategy: 'Auto', restorePoint } as const },
+        };
+        scenario = await Scenario.create(server, options);
         const operator = conduct(scenario, { failingJob: JOB.name });
         const runner = scenario.start();
         await crashDuring(step);

@@ -15,7 +15,7 @@ import {
 } from './core/failure.ts';
 import type { DatabaseNames, RunIdentity } from './core/names.ts';
 import type { Migration, Operation } from './core/migrations.ts';
-import { describeDatabaseError, type Session } from './postgres/session.ts';
+import { describeDatabaseError, sqlState, type Session } from './postgres/session.ts';
 import type { Sessions } from './postgres/sessions.ts';
 import type { Gate } from './gate.ts';
 import type { Reporter } from './reporter.ts';
@@ -78,7 +78,7 @@ export type Evidence = Record<string, string>;
  * fails the step with PostgreSQL's own words; a lost connection or an interruption leaves it Running for the next look.
  */
 export async function runStep(
-  work: Pick<Work, 'reporter' | 'logger' | 'signal'>,
+  work: Pick<Work, 'reporter' | 'logger' | 'signal' | 'maintenance'>,
   name: RunnerStepName,
   fallback: Reason,
   body: (evidence: Evidence) => Promise<string | undefined>,
@@ -110,6 +110,8 @@ export async function runStep(
       end({ state: 'Skipped', message: error.message });
       throw error.failure;
     }
+    // A program that failed because the server went away has told nothing of the step.
+    if (!(error instanceof StepFailure) && sqlState(error) === undefined) await work.maintenance.query('SELECT 1');
     const failure = toStepFailure(error, fallback);
     Object.assign(evidence, failure.evidence);
     end({ state: 'Failed', reason: failure.reason, message: cut(failure.message, MAX_MESSAGE) });

@@ -78,12 +78,12 @@ const ownership: Policy = ({ owner, role, database }) =>
       ];
 
 const createDatabase: Policy = ({ role, restorePoint }) =>
-  restorePoint !== 'Template' || role.superuser || role.createDatabase
+  restorePoint === 'None' || role.superuser || role.createDatabase
     ? []
     : [
         violation(
           'InsufficientPrivilege',
-          `role "${role.name}" may not create databases, which rollback.restorePoint Template needs: ALTER ROLE "${role.name}" CREATEDB`,
+          `role "${role.name}" may not create databases, which a restore point needs: ALTER ROLE "${role.name}" CREATEDB, or set rollback.restorePoint None`,
         ),
       ];
 

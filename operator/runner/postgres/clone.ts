@@ -21,6 +21,10 @@ export async function dropDatabase(session: Session, database: string): Promise<
     'SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()',
     [database],
   );
+  // A restore point is a template database where the original is one; a half-dropped database must not be altered.
+  const template = 'SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1 AND datistemplate';
+  if ((await session.query(template, [database])).length > 0)
+    await session.query(`ALTER DATABASE ${identifier(database)} IS_TEMPLATE false`);
   await session.query(`DROP DATABASE IF EXISTS ${identifier(database)}`);
 }
 

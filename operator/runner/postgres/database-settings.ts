@@ -25,8 +25,8 @@ export async function readDatabaseSettings(session: Session, database: string): 
   const settings = await session.query(
     `SELECT r.rolname::text AS role, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
      FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-     LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) AS c
-     WHERE d.datname = $1 ORDER BY 1 NULLS FIRST, 2`,
+     LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) WITH ORDINALITY AS u (c, place)
+     WHERE d.datname = $1 ORDER BY 1 NULLS FIRST, u.place`,
     [database],
   );
   const grants = await session.query(

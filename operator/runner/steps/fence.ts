@@ -11,6 +11,7 @@ import {
   type Cleared,
 } from '../postgres/fence.ts';
 import { identifier } from '../postgres/identifiers.ts';
+import { sqlState } from '../postgres/session.ts';
 import { clientsOf, describeBackend } from '../postgres/sessions.ts';
 import { count, sessionsInWords } from '../core/words.ts';
 import { runStep, warn, type Evidence, type Work } from '../work.ts';
@@ -81,6 +82,25 @@ async function clearClients(work: Work, database: string): Promise<Cleared> {
     'FenceFailed',
     `${cleared.stayed.length} sessions stayed on database "${database}": ${list}; ${advice}`,
   );
+}
+
+/** How often something that needs a database without sessions is tried again when one appeared in between. */
+const ATTEMPTS = 3;
+
+/**
+ * Carries out what PostgreSQL does only with a database that nobody is connected to. Whoever logged in meanwhile (a
+ * person with the owner's role, say) is ended, and it is tried again.
+ */
+export async function withoutSessions<T>(work: Work, act: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await act();
+    } catch (error) {
+      const OBJECT_IN_USE = '55006';
+      if (sqlState(error) !== OBJECT_IN_USE || attempt === ATTEMPTS) throw error;
+      await raiseFence(work, {});
+    }
+  }
 }
 
 /**

@@ -33,7 +33,7 @@ async function behindFence(work: Work): Promise<void> {
 
 async function fence(work: Work): Promise<void> {
   const { status } = work.reporter;
-  const method = await chooseRestorePoint(work);
+  const method = chooseRestorePoint(work);
   if (isDone(status, 'Fence')) {
     await raiseFence(work, {});
     return;
@@ -48,7 +48,7 @@ function plannedRestorePoint(work: Work, method: 'Template' | 'Dump') {
 }
 
 async function restorePoint(work: Work): Promise<void> {
-  const method = await chooseRestorePoint(work);
+  const method = chooseRestorePoint(work);
   const { status } = work.reporter;
   const isOutdated = status.clientWrites === 'Possible';
   if (!isOutdated && method !== 'None' && status.restorePoint?.state === 'Taken' && isDone(status, 'Snapshot')) return;

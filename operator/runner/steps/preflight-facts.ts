@@ -33,7 +33,7 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
     ledger: await readLedger(target),
     files: loaded.migrations,
     fileViolations: [...loaded.violations, ...syntax],
-    restorePoint: await chooseRestorePoint(work),
+    restorePoint: chooseRestorePoint(work),
     settingsRefused: await rehearseSettings(maintenance, names.target),
   };
 }
@@ -57,14 +57,12 @@ async function rehearseSettings(session: Session, database: string): Promise<str
   return refused;
 }
 
-/** Template where the role may create databases, else a dump; a manifest that names one gets that one. */
-export async function chooseRestorePoint(work: Work): Promise<RestorePointMethod> {
+/** A template clone, unless the manifest names another method. */
+export function chooseRestorePoint(work: Work): RestorePointMethod {
   const recorded = work.reporter.status.restorePoint?.method;
   if (recorded) return recorded;
   const { restorePoint } = work.spec.plan.rollback;
-  if (restorePoint !== 'Auto') return restorePoint;
-  const { superuser, createDatabase } = await readRole(work.maintenance);
-  return superuser || createDatabase ? 'Template' : 'Dump';
+  return restorePoint === 'Auto' ? 'Template' : restorePoint;
 }
 
 async function readRole(session: Session): Promise<PreflightFacts['role']> {

@@ -1,19 +1,16 @@
 import { StepFailure } from '../core/failure.ts';
 import { closeTarget, currentName, openTarget } from '../establish.ts';
 import { renameDatabases } from '../postgres/clone.ts';
-import { compareDatabaseSettings, readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { identifier } from '../postgres/identifiers.ts';
 import { isSwapped } from './facts.ts';
+import { withoutSessions } from './fence.ts';
 import { assertRevision } from './migrate.ts';
 import { verify } from './questions.ts';
 import { startSide } from './restore-point.ts';
 import { stepOf, type Evidence, type Work } from '../work.ts';
 
-/**
- * Lets the restore point take the database's place. Both renames and everything that belongs to the database itself
- * (owner, access list, comment, settings, connection limit) are one transaction.
- */
+/** Lets the restore point, which has everything that belongs to the database itself, take the database's place. */
 export async function putBack(work: Work, evidence: Evidence): Promise<void> {
   const { reporter, maintenance, names } = work;
   const { restorePoint } = reporter.status;
@@ -22,25 +19,21 @@ export async function putBack(work: Work, evidence: Evidence): Promise<void> {
   await reporter.flush();
   const current = await currentName(work);
   await closeTarget(work);
-  const settings = await readDatabaseSettings(maintenance, current);
   const name = await nameBehindFence(work);
+  const limit = await limitBehindFence(work);
   const began = performance.now();
-  await renameDatabases(
-    maintenance,
-    [
-      [current, names.failed],
-      [names.restorePoint, name],
-    ],
-    [
-      ...statementsFor(name, settings),
-      `ALTER DATABASE ${identifier(name)} CONNECTION LIMIT ${await limitBehindFence(work, settings.connectionLimit)}`,
-    ],
+  await withoutSessions(work, () =>
+    renameDatabases(
+      maintenance,
+      [
+        [current, names.failed],
+        [names.restorePoint, name],
+      ],
+      [`ALTER DATABASE ${identifier(name)} CONNECTION LIMIT ${limit}`],
+    ),
   );
   evidence['method'] = restorePoint?.method ?? 'Template';
   evidence['swapMilliseconds'] = String(Math.round(performance.now() - began));
-  const lost = compareDatabaseSettings(settings, await readDatabaseSettings(maintenance, name));
-  if (lost.length > 0)
-    throw new StepFailure('RollbackFailed', `settings of the database could not be put back: ${lost.join('; ')}`);
 }
 
 async function mustHide(work: Work): Promise<boolean> {
@@ -53,9 +46,10 @@ async function nameBehindFence(work: Work): Promise<string> {
   return (await mustHide(work)) ? work.names.hidden : work.names.target;
 }
 
-/** Under the hidden name nobody is kept out; else the fence's own limit stays. */
-async function limitBehindFence(work: Work, limit: number): Promise<number> {
-  return (await mustHide(work)) ? -1 : limit;
+/** Under the hidden name nobody is kept out; else the limit is what it was when the restore point was taken. */
+async function limitBehindFence(work: Work): Promise<number> {
+  if (await mustHide(work)) return -1;
+  return Number(stepOf(work.reporter.status, 'RestorePoint')?.evidence?.['connectionLimit'] ?? -1);
 }
 
 /** What came back must be what was there before: revision, schema, figures, and the rollback checks. */

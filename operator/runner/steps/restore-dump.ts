@@ -1,17 +1,19 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StepFailure } from '../core/failure.ts';
 import { closeTarget, currentName, hide, openTarget } from '../establish.ts';
 import { dropDatabase } from '../postgres/clone.ts';
+import { readDatabaseSettings, statementsFor, type DatabaseSettings } from '../postgres/database-settings.ts';
 import { dumpDatabase, readArchive, restoreArchive } from '../postgres/dump.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { identifier, literal } from '../postgres/identifiers.ts';
+import type { Row } from '../postgres/session.ts';
 import { type Evidence, type Work } from '../work.ts';
 import { archiveInWords, dumpOptions } from './backup.ts';
 import { raiseFence } from './fence.ts';
 import { runFolder } from './schema-file.ts';
 
-/** A restore point for roles that may not create databases while users work: slower, but only files on the volume. */
+/** A restore point that takes no room on the server: slower, but only files on the backup volume until it is put back. */
 export async function takeDump(work: Work, evidence: Evidence): Promise<string> {
   const { reporter, names } = work;
   if (reporter.status.fence?.mode === 'ConnectionLimit' && (await currentName(work)) === names.target) {
@@ -22,13 +24,26 @@ export async function takeDump(work: Work, evidence: Evidence): Promise<string> 
   const target = await openTarget(work);
   evidence['schemaFingerprint'] = (await readFingerprint(target)).sha256;
   const options = dumpOptions(work, target.database);
-  const archive = await dumpDatabase(join(runFolder(work), 'restore-point.dump'), options);
+  const path = dumpFile(work);
+  const settings = await readDatabaseSettings(work.maintenance, target.database);
+  evidence['connectionLimit'] = String(settings.connectionLimit);
+  const archive = await dumpDatabase(path, options);
+  // What belongs to the database itself is not in an archive of its content.
+  await writeFile(settingsFile(path), JSON.stringify(settings), { flush: true });
   await readArchive(archive, options);
   // pg_dump's own session counts as a stranger until it is gone.
   await raiseFence(work, {});
   Object.assign(evidence, { archive: archive.path, sha256: archive.sha256, bytes: String(archive.sizeBytes) });
   reporter.update({ restorePoint: { state: 'Taken', method: 'Dump', archive: archive.path, sha256: archive.sha256 } });
   return archiveInWords(archive);
+}
+
+function dumpFile(work: Work): string {
+  return join(runFolder(work), 'restore-point.dump');
+}
+
+function settingsFile(archive: string): string {
+  return `${archive}.settings.json`;
 }
 
 /** Restores the archive into a new database, which then takes the target's place. A half-made one is made anew. */
@@ -43,28 +58,38 @@ export async function putBackDump(work: Work, evidence: Evidence): Promise<void>
   await createLike(work);
   const began = performance.now();
   await restoreArchive(path, options);
+  const settings = JSON.parse(await readFile(settingsFile(path), 'utf8')) as DatabaseSettings;
+  await maintenance.query(statementsFor(names.restorePoint, settings).join(';'));
   evidence['restoreMilliseconds'] = String(Math.round(performance.now() - began));
+}
+
+/** Since version 15 a database may take its collations from ICU, since 17 from PostgreSQL itself. */
+function localeProvider({ provider, locale }: Row): string {
+  if (provider === 'i') return ` LOCALE_PROVIDER icu ICU_LOCALE ${literal(locale ?? '')}`;
+  return provider === 'b' ? ` LOCALE_PROVIDER builtin BUILTIN_LOCALE ${literal(locale ?? '')}` : '';
 }
 
 /** An empty database with the target's encoding, locale and tablespace, which cannot be changed afterwards. */
 async function createLike(work: Work): Promise<void> {
   const { maintenance, names } = work;
   const row = await maintenance.one(
-    `SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate, d.datctype, t.spcname
-     FROM pg_catalog.pg_database d
-     LEFT JOIN pg_catalog.pg_tablespace t ON t.oid OPERATOR(pg_catalog.=) d.dattablespace AND t.oid OPERATOR(pg_catalog.<>) (
-       SELECT dattablespace FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) 'template0')
-     WHERE d.datname = $1`,
+    `SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate, d.datctype,
+       to_jsonb(d) ->> 'datlocprovider' AS provider, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale,
+       CASE WHEN d.dattablespace = t.dattablespace THEN NULL ELSE s.spcname END AS tablespace
+     FROM pg_catalog.pg_database d JOIN pg_catalog.pg_database t ON t.datname = 'template0'
+     JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace WHERE d.datname = $1`,
     [await currentName(work)],
   );
-  const locale = `LC_COLLATE ${literal(row['datcollate']!)} LC_CTYPE ${literal(row['datctype']!)}`;
-  // Naming even the default tablespace takes a privilege on it, which only superusers have.
-  const tablespace = row['spcname'] ? ` TABLESPACE ${identifier(row['spcname'])}` : '';
+  const locale = `LC_COLLATE ${literal(row['datcollate']!)} LC_CTYPE ${literal(row['datctype']!)}${localeProvider(row)}`;
+  // Naming the default tablespace needs a privilege that leaving it out does not.
+  const tablespace = row['tablespace'] ? ` TABLESPACE ${identifier(row['tablespace'])}` : '';
   await maintenance.query(
     `CREATE DATABASE ${identifier(names.restorePoint)} TEMPLATE template0 ENCODING ${literal(row['encoding']!)} ${locale}${tablespace}`,
   );
 }
 
+/** Removes the archive that was the restore point; the backup stays. */
 export async function removeDump(work: Work): Promise<void> {
-  await rm(join(runFolder(work), 'restore-point.dump'), { force: true });
+  const path = dumpFile(work);
+  for (const file of [path, settingsFile(path)]) await rm(file, { force: true });
 }

@@ -1,21 +1,19 @@
 import { StepFailure } from '../core/failure.ts';
 import { compareFingerprints, readFingerprint, relationSizes } from '../postgres/fingerprint.ts';
 import { cloneDatabase, databaseExists, dropDatabase } from '../postgres/clone.ts';
+import { compareDatabaseSettings, readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
 import { identifier } from '../postgres/identifiers.ts';
-import { sqlState, type Session } from '../postgres/session.ts';
+import type { Session } from '../postgres/session.ts';
 import { currentName, openTarget } from '../establish.ts';
 import { compareFigures } from '../core/snapshots.ts';
 import { bytesInWords, count, durationInWords } from '../core/words.ts';
 import { runStep, type Evidence, type Work } from '../work.ts';
-import { raiseFence } from './fence.ts';
+import { withoutSessions } from './fence.ts';
 import { questionTimeout } from './questions.ts';
 import { takeFigures, type SchemaSide } from '../postgres/ask.ts';
 import { takeDump } from './restore-dump.ts';
 
 export type RestorePointMethod = 'Template' | 'Dump' | 'None';
-
-/** How often a clone is tried again when a session appeared on the database in between. */
-const ATTEMPTS = 3;
 
 /** Which of the two schemas is there before the run does anything. */
 export function startSide(work: Work): SchemaSide {
@@ -47,25 +45,12 @@ async function takeClone(work: Work, evidence: Evidence): Promise<Session> {
   if (await databaseExists(maintenance, names.restorePoint)) await dropDatabase(maintenance, names.restorePoint);
   const target = await openTarget(work);
   const began = performance.now();
-  await cloneBehindFence(work, target, evidence);
+  await withoutSessions(work, () => cloneDatabase(target, target.database, names.restorePoint));
   evidence['database'] = names.restorePoint;
   evidence['cloneMilliseconds'] = String(Math.round(performance.now() - began));
   const copy = await work.sessions.open(names.restorePoint);
-  await compareCopy(target, copy, evidence);
+  await Promise.all([compareCopy(target, copy, evidence), copySettings(work, target.database, evidence)]);
   return copy;
-}
-
-async function cloneBehindFence(work: Work, target: Session, evidence: Evidence): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await cloneDatabase(target, target.database, work.names.restorePoint);
-    } catch (error) {
-      const OBJECT_IN_USE = '55006';
-      if (sqlState(error) !== OBJECT_IN_USE || attempt === ATTEMPTS) throw error;
-      // Whoever came in did so behind the fence: it is proved again before the next attempt.
-      await raiseFence(work, evidence);
-    }
-  }
 }
 
 async function compareCopy(original: Session, copy: Session, evidence: Evidence): Promise<void> {
@@ -83,6 +68,17 @@ async function compareCopy(original: Session, copy: Session, evidence: Evidence)
   evidence['schemaFingerprint'] = before.fingerprint.sha256;
   evidence['comparedRelations'] = String(before.sizes.size);
   evidence['bytes'] = String([...before.sizes.values()].reduce((sum, size) => sum + BigInt(size), 0n));
+}
+
+/** Owner, comment, access list and settings belong to the database itself: no copy of its content has them. */
+async function copySettings(work: Work, source: string, evidence: Evidence): Promise<void> {
+  const { maintenance, names } = work;
+  const settings = await readDatabaseSettings(maintenance, source);
+  evidence['connectionLimit'] = String(settings.connectionLimit);
+  await maintenance.query(statementsFor(names.restorePoint, settings).join(';'));
+  const lost = compareDatabaseSettings(settings, await readDatabaseSettings(maintenance, names.restorePoint));
+  if (lost.length > 0)
+    throw new StepFailure('RestorePointFailed', `settings of the database could not be copied: ${lost.join('; ')}`);
 }
 
 /** From here on nobody connects to the copy any more, so that it can take the database's place at once. */

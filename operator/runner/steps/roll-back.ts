@@ -7,7 +7,7 @@ import { isSwapped, load, readProgress, type Progress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
 import { putBack, verifyPutBack } from './put-back.ts';
 import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
-import { putBackDump } from './restore-dump.ts';
+import { putBackDump, removeDump } from './restore-dump.ts';
 
 /** Nothing that the run did ever reached the database. */
 export function isUntouched(work: Pick<Work, 'reporter'>): boolean {
@@ -106,6 +106,7 @@ export async function finish(work: Work): Promise<void> {
   await unfenceIfUp(work);
   for (const database of [names.restorePoint, names.failed])
     if (await databaseExists(maintenance, database)) await dropDatabase(maintenance, database);
+  await removeDump(work);
   const { restorePoint } = reporter.status;
   if (restorePoint && restorePoint.state !== 'PutBack')
     reporter.update({ restorePoint: { ...restorePoint, state: 'Dropped' } });

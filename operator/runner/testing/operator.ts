@@ -22,7 +22,8 @@ export function conduct(scenario: Scenario, wishes: Conduct): { failed: Promise<
       const { goal } = memory.run.spec;
       const move = (next: Goal) => void (memory.run.spec.goal === next || memory.setGoal(next));
       const broken = steps.find(({ state }) => state === 'Failed');
-      if (broken && !FORWARD.includes(broken.name)) return reject(new Error(`${broken.name}: ${broken.message}`));
+      const stuck = steps.find(({ name, state }) => state === 'Failed' && !FORWARD.includes(name));
+      if (stuck) return reject(new Error(`${stuck.name}: ${stuck.message}`));
       if (goal === 'Prepared' && reachedGoal === 'Prepared') return move('Migrated');
       if (goal === 'Migrated' && broken) return move('RolledBack');
       if (goal === 'Migrated' && verificationReleased && wishes.failingJob) judge(wishes.failingJob, epoch);

@@ -71,14 +71,11 @@ export const SERVER: Case[] = [
 
 export const PRIVILEGES: Case[] = [
   {
-    title: 'no CREATEDB, where the restore point is a template',
-    options: {
-      privileges: 'CREATEROLE',
-      plan: { rollback: { strategy: 'Auto', restorePoint: 'Template' } },
-    },
+    title: 'no CREATEDB, without which no restore point could be put back',
+    options: { privileges: 'CREATEROLE' },
     reason: 'InsufficientPrivilege',
     message: ({ owner }) =>
-      `role "${owner}" may not create databases, which rollback.restorePoint Template needs: ALTER ROLE "${owner}" CREATEDB`,
+      `role "${owner}" may not create databases, which a restore point needs: ALTER ROLE "${owner}" CREATEDB, or set rollback.restorePoint None`,
   },
   {
     title: 'no CREATEROLE, where roles are fenced off',

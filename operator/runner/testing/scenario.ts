@@ -8,6 +8,7 @@ import { plan, type Plan } from '../../api/plan.ts';
 import { silentLogger } from '../../kube/logger.ts';
 import type { RunPort } from '../port.ts';
 import { migrateByHand } from '../by-hand.ts';
+import { until } from '../postgres/wait.ts';
 import { runRunner, type RunnerEnd } from '../run.ts';
 import { MemoryRun } from './memory-port.ts';
 
@@ -84,6 +85,8 @@ export class Scenario {
       ownerIsClient?: boolean;
       /** The revision that is there; default: the one that the run starts from. `none`: not even a ledger. */
       at?: string;
+      /** Of CREATE DATABASE. */
+      databaseOptions?: string;
       privileges?: string;
     } = {},
   ): Promise<Scenario> {
@@ -95,7 +98,7 @@ export class Scenario {
     await server.psql(
       `CREATE ROLE "${owner}" LOGIN ${options.privileges ?? 'CREATEDB CREATEROLE'}; CREATE ROLE "${client}" LOGIN; GRANT pg_signal_backend TO "${owner}"`,
     );
-    await server.psql(`CREATE DATABASE "${database}" OWNER "${owner}"`);
+    await server.psql(`CREATE DATABASE "${database}" OWNER "${owner}" ${options.databaseOptions ?? ''}`);
     await server.psql(`ALTER SCHEMA public OWNER TO "${owner}"`, database);
     const spec: PhaseMigrationRunSpec = {
       phaseMigrationRef: { name: 'rename-amount', uid: 'pm' },
@@ -214,11 +217,14 @@ export class Scenario {
     ].filter(Boolean);
   }
 
-  /** The sessions of the run on the server. */
-  sessions(): Promise<string> {
-    return this.server.psql(
-      `SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'phasemigration shop/${this.memory.run.metadata.name} %'`,
+  /** The sessions that the run leaves on the server: those that have not ended a while after their client. */
+  async sessions(): Promise<string> {
+    const question = `SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'phasemigration shop/${this.memory.run.metadata.name} %'`;
+    let left = '';
+    await until(5000, 'the end of sessions', async () => (left = await this.server.psql(question)) === '').catch(
+      () => undefined,
     );
+    return left;
   }
 
   ledger(): Promise<string> {

@@ -9,7 +9,7 @@ const ENCRYPTION_REQUESTS = [80877103, 80877104];
 export class Wire {
   readonly port: number;
   /** Asked of every query before it is passed on. */
-  onQuery: (text: string) => Fate = () => undefined;
+  onQuery: (text: string) => Fate | Promise<Fate> = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -42,13 +42,15 @@ export class Wire {
     }
     server.on('data', (data) => (isLosing ? cut() : client.write(data)));
     const messages = new Messages();
+    const pass = async (message: Message) => {
+      const fate = message.query === undefined ? undefined : await this.onQuery(message.query);
+      if (fate === 'CutBefore') return cut();
+      isLosing ||= fate === 'LoseAnswer';
+      if (!server.destroyed) server.write(message.bytes);
+    };
+    let passed = Promise.resolve();
     client.on('data', (data) => {
-      for (const message of messages.push(data)) {
-        const fate = message.query === undefined ? undefined : this.onQuery(message.query);
-        if (fate === 'CutBefore') return cut();
-        isLosing ||= fate === 'LoseAnswer';
-        server.write(message.bytes);
-      }
+      for (const message of messages.push(data)) passed = passed.then(() => pass(message));
     });
   }
 

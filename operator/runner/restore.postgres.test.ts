@@ -1,0 +1,158 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { execa } from 'execa';
+import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
+import { Session } from './postgres/session.ts';
+import { conduct } from './testing/operator.ts';
+import { FILES, Scenario } from './testing/scenario.ts';
+import { Wire } from './testing/wire.ts';
+
+/** Everything that PostgreSQL can hold in a database of an ordinary owner, and what belongs to the database itself. */
+const CONTENT = `
+CREATE EXTENSION hstore;
+CREATE SCHEMA accounts;
+CREATE TYPE accounts.state AS ENUM ('open', 'closed');
+CREATE DOMAIN accounts.percent AS int CHECK (VALUE BETWEEN 0 AND 100);
+CREATE SEQUENCE accounts.number START 40;
+SELECT nextval('accounts.number');
+CREATE TABLE accounts.account (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number bigint DEFAULT nextval('accounts.number'),
+  state accounts.state NOT NULL DEFAULT 'open', discount accounts.percent, labels hstore,
+  upper_state text GENERATED ALWAYS AS (CASE WHEN state = 'open' THEN 'OPEN' ELSE 'CLOSED' END) STORED
+);
+CREATE TABLE accounts.entry (account bigint REFERENCES accounts.account, day date, amount numeric) PARTITION BY RANGE (day);
+CREATE TABLE accounts.entry_2026 PARTITION OF accounts.entry FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE UNLOGGED TABLE accounts.scratch (x int);
+INSERT INTO accounts.account (discount, labels) SELECT n % 100, 'a=>1' FROM generate_series(1, 200) n;
+INSERT INTO accounts.entry SELECT n, date '2026-01-01' + n, n FROM generate_series(1, 200) n;
+INSERT INTO accounts.scratch VALUES (1);
+CREATE INDEX ON accounts.entry (day) WHERE amount > 10;
+CREATE STATISTICS accounts.both (dependencies) ON number, state FROM accounts.account;
+ALTER TABLE accounts.account ALTER number SET STATISTICS 500, ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody ON accounts.account USING (true);
+CREATE FUNCTION accounts.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER touched BEFORE UPDATE ON accounts.account FOR EACH ROW EXECUTE FUNCTION accounts.touch();
+CREATE VIEW accounts.total AS SELECT account, sum(amount) FROM accounts.entry GROUP BY 1;
+CREATE MATERIALIZED VIEW accounts.totals AS SELECT * FROM accounts.total;
+CREATE PUBLICATION changes FOR TABLE accounts.account;
+COMMENT ON COLUMN accounts.account.discount IS 'in percent';
+GRANT SELECT (id) ON accounts.account TO CLIENT;
+ALTER DEFAULT PRIVILEGES IN SCHEMA accounts GRANT SELECT ON TABLES TO CLIENT;
+SELECT lo_from_bytea(4711, 'a large object');
+COMMENT ON DATABASE DATABASE_NAME IS 'it''s the shop';
+REVOKE ALL ON DATABASE DATABASE_NAME FROM PUBLIC;
+GRANT CONNECT, TEMPORARY ON DATABASE DATABASE_NAME TO CLIENT WITH GRANT OPTION;
+ALTER DATABASE DATABASE_NAME SET search_path = accounts, "$user", public;
+ALTER DATABASE DATABASE_NAME SET work_mem = '7MB';
+ALTER DATABASE DATABASE_NAME SET shop.tenant = 'north';
+ALTER ROLE CLIENT IN DATABASE DATABASE_NAME SET statement_timeout = '9s';
+ALTER DATABASE DATABASE_NAME CONNECTION LIMIT 37;
+ALTER DATABASE DATABASE_NAME IS_TEMPLATE true`;
+
+/** A migration that destroys as much as it can, outside a transaction, so that only the restore point helps. */
+const DESTRUCTION = `-- no-transaction
+DROP SCHEMA accounts CASCADE;
+DROP EXTENSION hstore CASCADE;
+DROP PUBLICATION changes;
+SELECT lo_unlink(4711);
+UPDATE item SET amount = 0`;
+
+const OF_THE_DATABASE = `;
+COMMENT ON DATABASE DATABASE_NAME IS 'spoilt';
+ALTER DATABASE DATABASE_NAME RESET ALL;
+GRANT CONNECT ON DATABASE DATABASE_NAME TO PUBLIC`;
+
+const BROKEN = { checks: [{ name: 'never', query: 'SELECT 1', expect: { value: '0' } }], rollbackChecks: [], jobs: [] };
+
+describe('A restore point', function () {
+  this.timeout(60_000);
+  let server: Postgres;
+  let scenario: Scenario;
+
+  before(async () => {
+    server = await startPostgres();
+  });
+  after(() => server.stop());
+  afterEach(() => scenario.end());
+
+  for (const restorePoint of ['Template', 'Dump'] as const)
+    for (const ownerIsClient of [false, true])
+      it(`(${restorePoint}, ${ownerIsClient ? 'CONNECTION LIMIT' : 'NOLOGIN'}) is put back exactly, with everything that a copy of the content loses`, async () => {
+        const rollback = { strategy: 'Auto', restorePoint } as const;
+        const databaseOptions = `TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-AT' LC_CTYPE 'C.UTF-8'`;
+        const plan = { rollback, verification: BROKEN };
+        scenario = await Scenario.create(server, { ownerIsClient, plan, databaseOptions });
+        const fill = (text: string) =>
+          text.replaceAll('DATABASE_NAME', `"${scenario.database}"`).replaceAll('CLIENT', `"${scenario.client}"`);
+        // While it is dumped behind a CONNECTION LIMIT, the database has another name.
+        const isHidden = restorePoint === 'Dump' && ownerIsClient;
+        await scenario.write({ '0002_price.up.sql': fill(DESTRUCTION + (isHidden ? '' : OF_THE_DATABASE)) });
+        await server.psql(`GRANT SET ON PARAMETER shop.tenant TO "${scenario.owner}"`);
+        await asOwner(fill(CONTENT));
+        const before = await everything();
+        await carryOutAndUndo();
+        expect(scenario.step('Migrate')?.state, scenario.step('Migrate')?.message).equal('Succeeded');
+        expect(scenario.step('Rollback')?.message).match(/^The restore point took the database’s place in \d+ ms\.$/);
+        expect(await everything()).equal(before);
+        expect(await scenario.leftovers()).deep.equal([]);
+        const files = await readdir(join(scenario.folders.backup, 'shop', scenario.memory.run.metadata.name));
+        expect(files.filter((name) => name.startsWith('restore-point'))).deep.equal([]);
+      });
+
+  it('takes the database’s place although somebody logs in as the owner in that moment', async () => {
+    scenario = await Scenario.create(server, {
+      files: { ...FILES, '0002_price.up.sql': '-- no-transaction\nUPDATE item SET amount = 0' },
+      plan: { verification: BROKEN, snapshots: [] },
+    });
+    const wire = await Wire.to(server);
+    let intruder: Session | undefined;
+    wire.onQuery = async (text) => {
+      if (text.includes('RENAME TO') && !intruder)
+        intruder = await Session.open({ ...server, user: scenario.owner, database: '' }, scenario.database, 'psql');
+      return undefined;
+    };
+    try {
+      await carryOutAndUndo(scenario.urlAt(wire.port));
+    } finally {
+      await wire.close();
+    }
+    expect(intruder).not.equal(undefined);
+    await expectRejected(intruder!.query('SELECT 1'));
+    expect(await scenario.sql('SELECT sum(amount) FROM item')).equal('50500');
+    expect(await scenario.leftovers()).deep.equal([]);
+  });
+
+  async function carryOutAndUndo(databaseUrl = scenario.url): Promise<void> {
+    const operator = conduct(scenario, {});
+    const runner = scenario.start({ databaseUrl });
+    expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');
+    operator.stop();
+    expect(scenario.memory.runner.databaseChanged).equal('No');
+  }
+
+  async function asOwner(sql: string): Promise<void> {
+    const session = await Session.open({ ...server, user: scenario.owner, database: '' }, scenario.database, 'psql');
+    await session.query(sql);
+    await session.close();
+  }
+
+  /** Content, schema and what belongs to the database, as pg_dump writes it. */
+  async function everything(): Promise<string> {
+    const { stdout } = await execa('/usr/lib/postgresql/15/bin/pg_dump', [
+      ...['--create', '--blobs', `--dbname=${server.adminUrl(scenario.database)}`],
+    ]);
+    // Two lines hold a random key; the order of an access list has no meaning.
+    const lines = stdout.split('\n').filter((line) => !/^\\(un)?restrict /.test(line));
+    const planner = await scenario.sql(
+      `SELECT attname, attstattarget FROM pg_attribute WHERE attrelid = 'accounts.account'::regclass AND attnum > 0`,
+    );
+    return [...lines, planner].join('\n');
+  }
+
+  const expectRejected = (promise: Promise<unknown>) =>
+    promise.then(
+      () => expect.fail('it was carried out'),
+      (error: Error) => expect(error.name).equal('ConnectionLost'),
+    );
+});
