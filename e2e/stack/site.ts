@@ -34,9 +34,10 @@ const REPLICAS = 2;
  */
 export async function openSite(namespace: string, postgres: 15 | 17): Promise<Site> {
   const cluster = await findCluster();
+  const api = await openApi(cluster);
+  await untilNotEnding(api, namespace);
   const isThere = await hasPristineCopy(cluster, namespace);
   if (!isThere) await installPlanner(cluster, { namespace, postgres, replicas: REPLICAS });
-  const api = await openApi(cluster);
   const paths = pathsIn(namespace);
   const { data } = (await api.get<Thing & { data: Record<string, string> }>(`${paths.secrets}/planner-db`))!;
   const site = { cluster, api, namespace, paths, replicas: REPLICAS, secret: data };
@@ -49,13 +50,26 @@ async function hasPristineCopy(cluster: Cluster, namespace: string): Promise<boo
   return (await sql(cluster, namespace, question, 'postgres').catch(() => '0')) === '1';
 }
 
-/** Removes what scenarios left and ends the way to the API; the namespace itself stays for whoever made it. */
+/** Removes what scenarios left, and the namespace: a node has room for a few planners only. Does not wait for its end. */
 export async function closeSite(site: Site): Promise<void> {
   try {
     await removeMigrations(site);
+    await site.api.request('DELETE', namespacePath(site.namespace));
   } finally {
     await site.api.close();
   }
+}
+
+const namespacePath = (namespace: string) => `/api/v1/namespaces/${namespace}`;
+
+/** A namespace that is on its way out takes nothing new. */
+async function untilNotEnding(api: Api, namespace: string): Promise<void> {
+  await waitUntil(
+    api,
+    { path: '/api/v1/namespaces', fieldSelector: named(namespace) },
+    ([found]: Thing[]) => found?.metadata.deletionTimestamp === undefined || undefined,
+    { within: 120, until: `namespace ${namespace} of an earlier command is gone` },
+  );
 }
 
 function copyDatabase(from: string, to: string): string {
