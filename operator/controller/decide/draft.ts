@@ -8,6 +8,8 @@ import type { RunObservation } from './observation.ts';
 
 /** What has come true when a step has succeeded, in a sentence. */
 const END_MESSAGES: Partial<Record<OperatorStepName, string>> = {
+  ScaleDown: 'Every pod was told to stop.',
+  RollbackScaleDown: 'Every pod was told to stop.',
   ScaleUp: 'Every replica is ready.',
   SmokeTest: 'Every smoke test passed.',
   RollbackScaleUp: 'Every replica is ready, as before.',
@@ -70,6 +72,15 @@ export class Draft {
   private putStep(step: OperatorStep): void {
     const steps = (this.next.steps ?? []).filter((other) => other.name !== step.name);
     this.next.steps = [...steps, step];
+  }
+
+  /**
+   * Ends what scaled down, if that is still recorded as going on: the goal is written before the status, whose write may
+   * have been refused again and again because the runner was faster.
+   */
+  endScalingDown(): void {
+    for (const name of ['ScaleDown', 'RollbackScaleDown'] as const)
+      if (this.step(name)) this.endStep(name, 'Succeeded', END_MESSAGES[name] ?? '');
   }
 
   record(fields: Partial<OperatorStatus>): void {

@@ -73,6 +73,7 @@ function migrate(draft: Draft): void {
 }
 
 function comeBack(draft: Draft): void {
+  draft.endScalingDown();
   const scaleUp = draft.step('ScaleUp');
   if (!scaleUp) draft.startStep('ScaleUp');
   else recordEndOfOutage(draft);

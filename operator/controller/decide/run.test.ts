@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { RunnerStepName } from '../../api/step-names.ts';
+import type { OperatorStepName, RunnerStepName } from '../../api/step-names.ts';
+import type { OperatorStep } from '../../api/step.ts';
 import { decideRun } from './run.ts';
 import { runnerStep, type Failing } from './simulation/runner.ts';
 import { NEW_IMAGE, OLD_IMAGE, REPLICAS, World, type Verification } from './simulation/world.ts';
@@ -156,12 +157,30 @@ describe('decideRun under random histories', () => {
   });
 });
 
+/** A step that scales down says what came true, and is over when the workloads are brought back. */
+function expectOrder(steps: OperatorStep[]): void {
+  const find = (wanted: OperatorStepName) => steps.find(({ name }) => name === wanted);
+  for (const [down, up] of [
+    ['ScaleDown', 'ScaleUp'],
+    ['ScaleDown', 'RollbackScaleUp'],
+    ['RollbackScaleDown', 'RollbackScaleUp'],
+  ] as const) {
+    const [end, beginning] = [find(down)?.completionTime, find(up)?.startTime];
+    if (end && beginning) expect(Date.parse(end), `end of ${down}`).to.be.at.most(Date.parse(beginning));
+  }
+  expect(
+    steps.filter(({ message }) => !message),
+    'steps that say nothing',
+  ).to.deep.equal([]);
+}
+
 function expectEnd(world: World, direction: 'Up' | 'Down'): void {
   const status = world.run?.status;
   const outcome = status?.outcome;
   expect(outcome, JSON.stringify(status?.conditions)).to.not.equal(undefined);
   const open = [...(status?.steps ?? []), ...(status?.runner?.steps ?? [])].filter(({ state }) => state === 'Running');
   expect(open, 'steps that look as if they went on').to.deep.equal([]);
+  expectOrder(status?.steps ?? []);
   const atWork = world.verificationJobs.filter(({ finished, deleting }) => !finished && !deleting);
   expect(atWork, 'verification Jobs that are still at work').to.deep.equal([]);
   const [start, target] = direction === 'Up' ? (['Old', 'New'] as const) : (['New', 'Old'] as const);
@@ -183,6 +202,26 @@ describe('decideRun', () => {
     expect(world.run?.status?.outcome).to.equal('Succeeded');
     expect(world.deployment).to.include({ replicas: REPLICAS, image: NEW_IMAGE });
   });
+
+  for (const [title, smokePasses] of [
+    ['forward', true],
+    ['back', false],
+  ] as const)
+    it(`ends a step that scaled down before the way ${title} up begins, although the runner was faster`, () => {
+      const world = new World('Up');
+      world.smokePasses = smokePasses;
+      for (let round = 0; round < 400; round++) {
+        const goal = world.run?.spec.goal;
+        // The spec is written and the status is not: the runner has written in between, again and again.
+        operatorPass(world, world.run?.status?.steps?.some(({ state }) => state === 'Running') ? 1 : 99);
+        if (world.run?.spec.goal !== goal) for (let step = 0; step < 30; step++) runnerStep(world, new Set());
+        runnerStep(world, new Set());
+        world.clusterStep();
+        world.now += 200;
+      }
+      settleDown(world, new Set());
+      expectEnd(world, 'Up');
+    });
 
   it('undoes a migration whose smoke test fails, old version last', () => {
     const world = new World();

@@ -57,6 +57,7 @@ export function failedRollbackStep(draft: Draft): RunnerStep | undefined {
 }
 
 function bringOldBack(draft: Draft): void {
+  draft.endScalingDown();
   const scaleUp = draft.step('RollbackScaleUp');
   if (!scaleUp) draft.startStep('RollbackScaleUp');
   else recordEndOfOutage(draft);
