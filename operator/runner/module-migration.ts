@@ -92,6 +92,6 @@ function converse(session: Session, child: ChildProcess): Promise<void> {
       );
     });
     child.on('error', (error) => reject(new Error(`it could not be started: ${messageOf(error)}`)));
-    child.on('exit', () => reject(lost ?? new Error(`it ended without an answer. ${complaint.trim()}`)));
+    child.on('exit', () => reject(lost ?? new Error(`it ended without an answer. ${complaint}`.trim())));
   });
 }

@@ -67,7 +67,7 @@ export async function verifyPutBack(work: Work, evidence: Evidence): Promise<str
   const verified = await verify(
     work,
     target,
-    { checks, figures, side: startSide(work), inTransaction: false },
+    { checks, figures, side: startSide(work), inTransaction: false, reason: 'RollbackVerificationFailed' },
     evidence,
   );
   return `Schema as before; ${verified}.`;

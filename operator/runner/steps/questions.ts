@@ -1,4 +1,5 @@
 import type { Check } from '../../api/plan.ts';
+import type { Reason } from '../../api/reasons.ts';
 import { StepFailure } from '../core/failure.ts';
 import { compareFigures } from '../core/snapshots.ts';
 import { askChecks, FigureFailed, takeFigures, type SchemaSide } from '../postgres/ask.ts';
@@ -17,6 +18,8 @@ export interface Questions {
   figures: Record<string, string>;
   side: SchemaSide;
   inTransaction: boolean;
+  /** Instead of SnapshotMismatch and CheckFailed. */
+  reason?: Reason;
 }
 
 /**
@@ -33,7 +36,10 @@ export async function verify(work: Work, session: Session, questions: Questions,
   evidence['figuresCompared'] = String(Object.keys(questions.figures).length);
   const wrong = [...mismatches, ...failures];
   if (wrong.length > 0)
-    throw new StepFailure(mismatches.length > 0 ? 'SnapshotMismatch' : 'CheckFailed', wrong.join('\n'));
+    throw new StepFailure(
+      questions.reason ?? (mismatches.length > 0 ? 'SnapshotMismatch' : 'CheckFailed'),
+      wrong.join('\n'),
+    );
   return verifiedInWords(questions.checks.length, Object.keys(questions.figures).length);
 }
 

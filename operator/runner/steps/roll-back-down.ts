@@ -131,7 +131,7 @@ function verifyStep(
     await compareSchema(work, target, evidence);
     const { verification } = work.spec.plan;
     const checks = work.spec.direction === 'Up' ? verification.rollbackChecks : verification.checks;
-    return `${await verify(work, target, { checks, figures, side: startSide(work), inTransaction }, evidence)}.`;
+    return `${await verify(work, target, { checks, figures, side: startSide(work), inTransaction, reason: 'RollbackVerificationFailed' }, evidence)}.`;
   });
 }
 
