@@ -69,6 +69,8 @@ export class Attempt {
     if (GOAL_ORDER[goal] > GOAL_ORDER.Migrated) closeOpenSteps(reporter);
     try {
       await this.#reach(goal);
+      // Whoever hears of it may set the next goal at once; that must not cut the sessions that it will be reached with.
+      towards(undefined);
       reporter.update({ reachedGoal: goal });
       await reporter.flush();
     } catch (error) {

@@ -16,6 +16,7 @@ import {
 import type { DatabaseNames, RunIdentity } from './core/names.ts';
 import type { Migration, Operation } from './core/migrations.ts';
 import { describeDatabaseError, sqlState, type Session } from './postgres/session.ts';
+import type { Fingerprint } from './postgres/fingerprint.ts';
 import type { Sessions } from './postgres/sessions.ts';
 import type { Gate } from './gate.ts';
 import type { Reporter } from './reporter.ts';
@@ -36,6 +37,8 @@ export interface Work {
   /** Loaded migration files and what this run does with them. */
   files: Migration[];
   operations: Operation[];
+  /** The schema as it was when everything was prepared; absent after a start in the outage. */
+  schemaBefore?: Fingerprint;
   /** Aborts when the goal changes, a session is lost or the pod ends; every session is cut then. */
   signal: AbortSignal;
   /** Where verification Jobs wait; absent where nobody can wait. */

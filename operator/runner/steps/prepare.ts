@@ -118,7 +118,8 @@ async function warnOfStrangers(work: Work, facts: PreflightFacts): Promise<void>
 /** The first use of a catalog and the writing of dirty pages cost time: not in the outage. */
 async function warmUp(work: Work): Promise<void> {
   const target = await openTarget(work);
-  await writeSchemaBefore(work, await readFingerprint(target));
+  work.schemaBefore = await readFingerprint(target);
+  await writeSchemaBefore(work, work.schemaBefore);
   try {
     await target.query('CHECKPOINT');
   } catch (error) {
