@@ -6,6 +6,7 @@ import { TEMPORARY_LABEL, type Site } from './site.ts';
 /** What is there before something happens. Whatever is added is gone before the next scenario. */
 export class Given {
   readonly #site: Site;
+  readonly #sessions: HeldSession[] = [];
 
   constructor(site: Site) {
     this.#site = site;
@@ -41,9 +42,16 @@ export class Given {
     return new URL(Buffer.from(this.#site.secret['DATABASE_URL']!, 'base64').toString());
   }
 
-  /** A superuser's session that stays until it is released. */
-  session(database: 'planner' | 'postgres', statement?: string): Promise<HeldSession> {
-    return holdSession(this.#site.cluster, { namespace: this.#site.namespace, database }, statement);
+  /** A superuser's session that stays until it is released, or the scenario ends. */
+  async session(database: 'planner' | 'postgres', statement?: string): Promise<HeldSession> {
+    const session = await holdSession(this.#site.cluster, { namespace: this.#site.namespace, database }, statement);
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** Ends what a scenario that failed has left open: it would hold up the next one. */
+  async end(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.release()));
   }
 
   /** The database is at the new revision already, without any run. */

@@ -21,6 +21,8 @@ export interface HeldStep {
 /** Long enough for a watch to tell of it and for a kill to arrive. */
 const SECONDS = 2;
 const slowCheck = { name: 'slow', query: `SELECT 0 FROM pg_sleep(${SECONDS})` };
+/** Long enough to open a session meanwhile, on a busy machine too. */
+const slowerCheck = { ...slowCheck, query: `SELECT 0 FROM pg_sleep(${4 * SECONDS})` };
 const slowSnapshot = { name: 'slow', query: `SELECT 1 FROM pg_sleep(${SECONDS})` };
 const slowly = (text: string) => `SELECT pg_sleep(${SECONDS});\n${text}`;
 
@@ -56,7 +58,7 @@ export const forwardSteps: HeldStep[] = [
   {
     step: 'Unfence',
     hold: (scene) =>
-      Promise.resolve({ spec: { verification: { checks: [slowCheck] } }, ...lockedRole(scene, 'Verify') }),
+      Promise.resolve({ spec: { verification: { checks: [slowerCheck] } }, ...lockedRole(scene, 'Verify') }),
   },
   { step: 'ScaleUp', hold: () => Promise.resolve({ spec: {} }) },
   { step: 'SmokeTest', hold: heldSmokeTest },
@@ -76,7 +78,7 @@ export const backwardSteps: HeldStep[] = [
   { step: 'VerifyRollback', hold: () => Promise.resolve({ spec: slowlyVerified }) },
   {
     step: 'RollbackUnfence',
-    hold: (scene) => Promise.resolve({ spec: slowlyVerified, ...lockedRole(scene, 'VerifyRollback') }),
+    hold: (scene) => Promise.resolve({ spec: moreSlowlyVerified, ...lockedRole(scene, 'VerifyRollback') }),
   },
   { step: 'RollbackScaleUp', hold: () => Promise.resolve({ spec: failing }) },
 ];
@@ -90,6 +92,7 @@ const failing = {
     },
   ],
 };
+const moreSlowlyVerified = { ...failing, verification: { rollbackChecks: [slowerCheck] } };
 const slowlyVerified = { ...failing, verification: { rollbackChecks: [slowCheck] } };
 
 /** pg_dump waits for the lock of a table that nothing else looks at. */

@@ -65,8 +65,8 @@ export async function holdSession(
     pid: Number(pid),
     run,
     release: async () => {
-      child.stdin.end('\\q\n');
       child.stdin.on('error', () => undefined);
+      if (!child.stdin.writableEnded) child.stdin.end('\\q\n');
       await ended;
     },
   };

@@ -44,19 +44,22 @@ export function plannerSite(namespace: SiteName): Play {
   });
   return (title, body, more = {}) => {
     it(title, async function () {
-      this.timeout(300_000);
+      // Longer than all its waits together: each of them says what it waited for, which mocha cannot.
+      this.timeout(600_000);
+      const fullTitle = this.test!.fullTitle();
       const began = performance.now();
-      let mark = '✖';
+      // Files that run at the same time are reported one by one when they end; this tells at once.
+      const tell = (mark: string, more = '') => {
+        const seconds = ((performance.now() - began) / 1000).toFixed(1).padStart(6);
+        console.error(`  ${mark} ${seconds} s  ${fullTitle}${more}`);
+      };
       try {
         await playScenario(site!, operator, body, more);
-        mark = '✔';
+        tell('✔');
       } catch (error) {
-        const diagnosis = await diagnose(site!, operator);
-        throw new Error(`${(error as Error).message}\n\n${diagnosis}`, { cause: error });
-      } finally {
-        console.error(
-          `  ${mark} ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${this.test!.fullTitle()}`,
-        );
+        const { message } = error as Error;
+        tell('✖', `\n      ${message.slice(0, 1500)}`);
+        throw new Error(`${message}\n\n${await diagnose(site!, operator)}`, { cause: error });
       }
     });
   };
@@ -77,13 +80,14 @@ async function playScenario(
   await resetSite(site, options);
   const pods = await applicationReady(site, oldImage);
   const conformity = watchConformity(site);
+  const given = new Given(site);
   try {
     const when = new When(site, operator);
-    await body({ site, given: new Given(site), when, then: new Then(site, when, { pods, conformity }) });
+    await body({ site, given, when, then: new Then(site, when, { pods, conformity }) });
     if (!options.needsHuman) await nothingIsLeft(site);
     conformsToTheEnd(conformity, when.hasApplied);
   } finally {
-    await conformity.stop();
+    await Promise.all([given.end(), conformity.stop()]);
   }
 }
 
