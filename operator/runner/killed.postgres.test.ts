@@ -61,7 +61,7 @@ const WAYS: Way[] = [
 ];
 
 describe('A runner that is killed with SIGKILL at each of its reports', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let server: Postgres;
   let processes: RunnerProcesses;
 
