@@ -3,7 +3,7 @@ import { FROZEN_MESSAGE } from '../../operator/api/phase-migration.ts';
 import { heldSmokeTest } from '../stack/held-steps.ts';
 import { plannerManifest } from '../stack/manifest.ts';
 import { TRANSFORM } from '../stack/migration-files.ts';
-import type { Migration, Workload } from '../stack/objects.ts';
+import type { Migration, Run, Workload } from '../stack/objects.ts';
 import { plannerSite } from '../stack/scenario.ts';
 import { waitUntil } from '../stack/wait.ts';
 
@@ -100,6 +100,24 @@ describe('While a migration goes on', () => {
     await then.ends('Succeeded', 'AlreadyAtTarget', /already; nothing was done/, { name: 'second' });
     await then.isMigrated();
     expect(await site.api.list<Migration>({ path: site.paths.migrations })).to.have.length(2);
+  });
+
+  scenario('it is deleted and made again: its backup is one of its own', async ({ site, when, then }) => {
+    const backup = async () =>
+      (await site.api.list<Run>({ path: site.paths.runs }))[0]?.status?.runner?.backup?.archive;
+    const checks = [{ name: 'impossible', query: 'SELECT 42' }];
+    await when.applied({ spec: { verification: { checks } } });
+    await then.ends('RolledBack', 'RolledBack', /impossible/);
+    const first = await backup();
+    await when.deleted();
+    await then.isGone();
+    await when.applied({ spec: { verification: { checks } } });
+    await then.ends('RolledBack', 'RolledBack', /impossible/);
+    expect(await backup())
+      .to.be.a('string')
+      .and.not.equal(first);
+    await then.event('BackupSucceeded', /^(?!Kept from an earlier start)/);
+    await then.isAsBefore();
   });
 
   scenario('the database is away for a while before users notice', async ({ when, then }) => {

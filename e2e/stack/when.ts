@@ -64,6 +64,8 @@ export class When {
   async deleted(): Promise<void> {
     const { status, text } = await this.#site.api.request('DELETE', this.path);
     if (status !== 200) throw new Error(`The PhaseMigration could not be deleted: ${text}`);
+    // One that is made again under the same name has runs of the same names.
+    this.endedRun = undefined;
   }
 
   /** The moment at which a step of the run that goes on is in this state. @returns the run as it is then */

@@ -4,9 +4,12 @@ import { fileSafe } from '../core/names.ts';
 import { fingerprintOf, type Fingerprint } from '../postgres/fingerprint.ts';
 import type { Work } from '../work.ts';
 
-/** The folder of a run on the backup volume. */
-export function runFolder(work: Pick<Work, 'folders' | 'run'>): string {
-  return join(work.folders.backup, fileSafe(work.run.namespace), fileSafe(work.run.name));
+/**
+ * A run's own folder on the backup volume. Its name alone would not do: a PhaseMigration that is deleted and made again
+ * has runs of the same names, which must neither take an older backup for their own nor write over it.
+ */
+export function runFolder({ folders, run }: Pick<Work, 'folders' | 'run'>): string {
+  return join(folders.backup, fileSafe(run.namespace), `${fileSafe(run.name)}-${fileSafe(run.uid.slice(0, 8))}`);
 }
 
 /** Keeps the schema as it was, so that differences can be named after a crash too. */
