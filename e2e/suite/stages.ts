@@ -39,8 +39,10 @@ export const stages: Stage[] = [
   {
     name: 'postgres',
     title: 'tests on a real PostgreSQL',
-    setUp: (progress) => ensureSystemPackages(['postgresql-15', 'postgresql-client-15'], progress),
+    setUp: (progress) => ensureSystemPackages(['postgresql-15', 'postgresql-client-15', 'pgbouncer'], progress),
     timeoutMs: 60_000,
+    // Each file has servers of its own, and waits for processes to start much of its time.
+    jobs: 2,
   },
   {
     name: 'apiserver',
