@@ -18,6 +18,8 @@ export interface Measurement {
   moments: WorkloadMoments;
   /** What the way says of itself. */
   parts: NamedInterval[];
+  /** The operator's way only. */
+  runnerPeakMegabytes?: number;
   /** Where the outage went; for the operator only. */
   split?: Split;
 }
@@ -50,7 +52,7 @@ export async function measure(
     const steadySince = await prober.untilSteady(OLD_VERSION, SETTLED_MS, 60_000);
     await delay(Math.random() * JITTER_MS);
     const load = loadavg()[0]!;
-    const parts = await ways[way](planner);
+    const { parts, runnerPeakMegabytes } = await ways[way](planner);
     await prober.untilSteady(NEW_VERSION, SETTLED_MS, 60_000);
     // What failed before was the prober's own beginning.
     const probes = (await prober.stop()).filter(({ start }) => start >= steadySince);
@@ -59,7 +61,7 @@ export async function measure(
     if (outage.start < moments.scaledDown - WATCH_DELAY_MS)
       throw new Error('A request failed before the migration began: the machine was too busy to measure.');
     const split = way === 'operator' ? { split: splitOutage(outage, moments, runnerSteps(parts)) } : {};
-    return { measurement: { way, size, load, outage, moments, parts, ...split }, probes };
+    return { measurement: { way, size, load, outage, moments, parts, runnerPeakMegabytes, ...split }, probes };
   } finally {
     await Promise.allSettled([watch.abandon(), prober.abandon()]);
   }

@@ -27,6 +27,7 @@ export interface SizeReport {
   /** Answers of the old version after the first of the new, all runs together. */
   oldAfterNew: number;
   load: Summary;
+  runnerPeakMegabytes: Summary;
 }
 
 export interface PartReport {
@@ -69,6 +70,7 @@ function reportOfSize(size: number, measurements: Measurement[]): SizeReport {
     },
     oldAfterNew: measurements.reduce((sum, one) => sum + one.outage.oldAfterFirstNewAnswer, 0),
     load: summarise(measurements.map(({ load }) => load)),
+    runnerPeakMegabytes: summarise(of('operator').flatMap(({ runnerPeakMegabytes }) => runnerPeakMegabytes ?? [])),
   };
 }
 
@@ -100,7 +102,7 @@ function sizeMarkdown(report: SizeReport): string {
     row('outage', cell(outage.operator), cell(outage.script)),
     row('first new answer after', cell(firstNewAnswer.operator), cell(firstNewAnswer.script)),
     '',
-    `The operator's outage is **${ratio.toFixed(2)}** of the script's (medians). Answers of the old version after one of the new: ${oldAfterNew}.`,
+    `The operator's outage is **${ratio.toFixed(2)}** of the script's (medians). Answers of the old version after one of the new: ${oldAfterNew}. The runner took at most ${cell(report.runnerPeakMegabytes)} MB.`,
     '',
     row("where the operator's outage goes", ''),
     row('---', '---'),

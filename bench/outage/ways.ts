@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { COMPONENT_LABEL } from '../../operator/api/names.ts';
 import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 import { MIGRATION_NAME, phaseMigration, scriptObjects } from './objects.ts';
 import { CONTAINER, DEPLOYMENT, NEW_IMAGE, REPLICAS, SELECTOR, type Planner } from './planner.ts';
@@ -13,20 +14,36 @@ export type WayName = 'operator' | 'script';
 /**
  * Carries the migration out.
  *
- * @returns what it says of itself: its parts in the order in which they began, with their times
+ * @returns what it says of itself; its parts in the order in which they began, with their times
  * @throws Error when it did not succeed
  */
-export type Way = (planner: Planner) => Promise<NamedInterval[]>;
+export type Way = (planner: Planner) => Promise<Carried>;
+
+export interface Carried {
+  parts: NamedInterval[];
+  /** The most memory that the runner took. */
+  runnerPeakMegabytes?: number;
+}
 
 export const ways: Record<WayName, Way> = { operator: byOperator, script: byScript };
 
 const deadlineMs = 300_000;
 
-async function byOperator(planner: Planner): Promise<NamedInterval[]> {
+async function byOperator(planner: Planner): Promise<Carried> {
   await planner.apply(await phaseMigration());
   const run = await untilEnded(planner);
   const steps = stepIntervals([...(run.status?.steps ?? []), ...(run.status?.runner?.steps ?? [])]);
-  return steps.sort((a, b) => a.start - b.start);
+  return { parts: steps.sort((a, b) => a.start - b.start), runnerPeakMegabytes: await runnerPeak(planner) };
+}
+
+/** As the runner says itself when it ends. */
+async function runnerPeak(planner: Planner): Promise<number> {
+  const runner = `--selector=${COMPONENT_LABEL}=runner`;
+  await planner.kubectl(['wait', '--for=condition=Complete', 'job', runner, '--timeout=60s']);
+  const log = await planner.kubectl(['logs', runner, '--container=runner', '--tail=-1']);
+  const peak = /"peakMegabytes":"?(\d+)/.exec(log)?.[1];
+  if (!peak) throw new Error('The runner did not say how much memory it took.');
+  return Number(peak);
 }
 
 async function untilEnded(planner: Planner): Promise<PhaseMigrationRun> {
@@ -49,7 +66,7 @@ async function story(planner: Planner, outcome: string | undefined): Promise<str
   return `The PhaseMigration ${outcome ? `ended as ${outcome}` : `did not end within ${deadlineMs / 1000} s`}:\n${description}`;
 }
 
-async function byScript(planner: Planner): Promise<NamedInterval[]> {
+async function byScript(planner: Planner): Promise<Carried> {
   const { sql, migrate, verify } = await scriptObjects();
   await planner.apply(sql);
   const folder = await mkdtemp(join(tmpdir(), 'phase-migration-bench-'));
@@ -61,7 +78,7 @@ async function byScript(planner: Planner): Promise<NamedInterval[]> {
     const image = `${CONTAINER}=${NEW_IMAGE}`;
     const args = [planner.namespace, DEPLOYMENT, SELECTOR, image, String(REPLICAS), ...files];
     const { stdout } = await planner.cluster.exec(['sh', script, ...args]);
-    return scriptParts(stdout);
+    return { parts: scriptParts(stdout) };
   } finally {
     await rm(folder, { recursive: true });
   }
