@@ -122,12 +122,17 @@ export class EventRecorder {
 
   async #write(evenIfRecent: boolean): Promise<void> {
     for (;;) {
-      const next = [...this.#entries].find(
-        ([, entry]) => entry.count > entry.written && (evenIfRecent || this.#dueIn(entry) <= 0),
-      );
+      const next = this.#nextDue(evenIfRecent);
       if (next === undefined || this.#closing.signal.aborted) return;
       await this.#writeEntry(...next);
     }
+  }
+
+  #nextDue(evenIfRecent: boolean): [string, Entry] | undefined {
+    for (const [key, entry] of this.#entries) {
+      if (entry.count > entry.written && (evenIfRecent || this.#dueIn(entry) <= 0)) return [key, entry];
+    }
+    return undefined;
   }
 
   #dueIn(entry: Entry): number {
@@ -216,12 +221,20 @@ export class EventRecorder {
 function newEntry(input: EventInput): Entry {
   // Events about cluster-scoped objects live in the namespace `default`, as kubectl expects.
   const namespace = input.regarding.metadata.namespace ?? 'default';
-  return { input, count: 0, lastObserved: new Date(), written: 0, writtenAt: 0, namespace };
+  const { regarding, related } = input;
+  // Entries are kept for minutes: with whole objects, a thousand of them would be most of the operator's memory.
+  const kept = { ...input, regarding: identifying(regarding), related: related && identifying(related) };
+  return { input: kept, count: 0, lastObserved: new Date(), written: 0, writtenAt: 0, namespace };
 }
 
 function identityOf({ regarding, related, type, reason, action, note }: EventInput): string {
   const objects = [regarding, related].map((object) => object && [object.metadata.uid, object.metadata.name]);
   return JSON.stringify([...objects, regarding.metadata.namespace, type, reason, action, note]);
+}
+
+function identifying({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { namespace, name, uid, resourceVersion } = metadata;
+  return { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion } };
 }
 
 function referenceTo({ apiVersion, kind, metadata }: KubeObject) {
