@@ -181,8 +181,14 @@ function answersSignals(pid: number): boolean {
   }
 }
 
+/** Dead and not reaped, with every thread: as long as one of them is dying it may hold the port open. */
 function isZombie(pid: number): boolean {
-  return argumentsOf(pid).length === 0;
+  try {
+    const state = /\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+    return state === 'Z' && readdirSync(`/proc/${pid}/task`).length === 1;
+  } catch {
+    return true;
+  }
 }
 
 async function isReady(plane: ControlPlane): Promise<boolean> {
