@@ -51,6 +51,10 @@ export const phaseMigrationStatus = z
     currentStep: text(64, 'The furthest step that has begun; after the end the one that failed, if any.').optional(),
     runName: text(253, 'The latest PhaseMigrationRun.').optional(),
     observedRetry: text(256, 'The value of the retry annotation that the latest run answers.').optional(),
+    requestHash: text(
+      64,
+      'Hash of the request that the latest run answers: the same request is never answered twice.',
+    ).optional(),
     revision: text(63, 'The revision that the database was last seen at.').optional(),
     outage: outage.optional(),
     warnings: z

@@ -22,6 +22,7 @@ export const REASONS = {
   MigrationWarning: 'A warning that a migration raised.',
   // Failures before users notice anything
   WorkloadNotFound: 'A workload of the spec does not exist.',
+  WorkloadHeldBack: 'A workload is paused or partitioned: its pods would not all get the new images.',
   ContainerNotFound: 'A workload has no container of the name that spec.workloads[].images gives.',
   PreparationDeadlineExceeded: 'The run was not ready for its outage in time.',
   DatabaseUnreachable: 'The runner cannot reach the database.',

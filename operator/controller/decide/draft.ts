@@ -59,14 +59,15 @@ export class Draft {
 
   startStep(name: OperatorStepName, message?: string): void {
     if (this.step(name)) return;
-    this.putStep({ name, state: 'Running', startTime: isoTime(this.seen.now), ...(message ? { message } : {}) });
+    const said = message ? { message: cut(message) } : {};
+    this.putStep({ name, state: 'Running', startTime: isoTime(this.seen.now), ...said });
   }
 
   endStep(name: OperatorStepName, state: 'Succeeded' | 'Failed' | 'Skipped', message: string): void {
     const before = this.step(name);
     if (before && before.state !== 'Running') return;
     const now = isoTime(this.seen.now);
-    this.putStep({ name, startTime: before?.startTime ?? now, state, message, completionTime: now });
+    this.putStep({ name, startTime: before?.startTime ?? now, state, message: cut(message), completionTime: now });
   }
 
   private putStep(step: OperatorStep): void {
@@ -90,7 +91,7 @@ export class Draft {
   /** Records why the run is undone, in one line. The first failure stays: what follows from it explains nothing. */
   fail(step: StepName, reason: Reason, message: string): void {
     if (this.recorded.failure || this.next.failure) return;
-    const line = message.trim().replaceAll(/\s*\n\s*/g, '; ');
+    const line = oneLine(message);
     this.next.failure = { step, reason, message: line };
     for (const running of this.next.steps ?? []) {
       if (running.state === 'Running') this.endStep(running.name, 'Failed', line);
@@ -148,4 +149,15 @@ export class Draft {
       lookAgainAfter: this.lookAgainAfter,
     };
   }
+}
+
+/** A longer message would have the API server refuse the whole status, again and again. */
+const LONGEST_MESSAGE = 8192;
+
+function cut(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 1)}…`;
+}
+
+function oneLine(message: string): string {
+  return cut(message.trim().replaceAll(/\s*\n\s*/g, '; '));
 }

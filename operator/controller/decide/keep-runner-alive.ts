@@ -25,8 +25,14 @@ export function keepRunnerAlive(draft: Draft): 'Stop' | undefined {
   return hasDied(current) ? startSuccessor(draft, current) : undefined;
 }
 
-function hasDied(job: JobObservation): boolean {
-  return job.finished !== undefined || job.deleting || job.pod?.failed === true || job.pod?.succeeded === true;
+/**
+ * A pod that was told to end counts as dead, because on a lost node it stays so until the kubelet returns. The database's
+ * lock and the epoch keep it from touching anything while its successor works.
+ */
+function hasDied({ finished, deleting, pod }: JobObservation): boolean {
+  return (
+    finished !== undefined || deleting || pod?.failed === true || pod?.succeeded === true || pod?.terminating === true
+  );
 }
 
 function startSuccessor(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefined {

@@ -148,6 +148,36 @@ describe('decideMigration', () => {
     expect(scene.runs).to.have.length(3);
   });
 
+  it('takes neither a run that was deleted by hand nor an annotation that was taken away for a request', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Failed', failure: { step: 'Preflight', reason: 'CheckFailed', message: 'A check failed.' } });
+    scene.migration.metadata.annotations = { [RETRY_ANNOTATION]: 'now' };
+    scene.reconcile();
+    scene.end({ outcome: 'Failed', failure: { step: 'Preflight', reason: 'CheckFailed', message: 'A check failed.' } });
+    scene.reconcile();
+    scene.migration.metadata.annotations = {};
+    scene.reconcile();
+    expect(scene.runs).to.have.length(2);
+    scene.runs = [];
+    scene.reconcile();
+    expect(scene.runs).to.have.length(0);
+    expect(scene.ready()?.reason).to.equal('CheckFailed');
+    scene.migration.metadata.annotations = { [RETRY_ANNOTATION]: 'later' };
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+  });
+
+  it('says that a run was deleted in the middle, and begins no other', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.runs = [];
+    scene.reconcile();
+    expect(scene.runs).to.have.length(0);
+    expect(scene.migration.status?.phase).to.equal('Failed');
+    expect(scene.ready()?.message).to.contain('phases-1 was deleted');
+  });
+
   it('waits for the run before to clean up before it begins the next', () => {
     const scene = new Scene();
     scene.reconcile();

@@ -3,6 +3,7 @@ import { FINALIZER, GROUP, API_VERSION, RETRY_ANNOTATION } from '../../api/names
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
 import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
+import type { Reason } from '../../api/reasons.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
 import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
@@ -21,10 +22,14 @@ export interface MigrationDecision {
   createRun?: PhaseMigrationRun;
 }
 
+function retryOf({ metadata, status }: PhaseMigration): string | undefined {
+  // An annotation that was taken away asks for nothing.
+  return metadata.annotations?.[RETRY_ANNOTATION] ?? status?.observedRetry;
+}
+
 /** Hash of what a run answers: the plan, the wanted state and the retry request. */
 export function requestHash(migration: PhaseMigration): string {
-  const { spec, metadata } = migration;
-  const request = [planOf(spec), spec.state, metadata.annotations?.[RETRY_ANNOTATION] ?? ''];
+  const request = [planOf(migration.spec), migration.spec.state, retryOf(migration) ?? ''];
   return createHash('sha256').update(canonicalJson(request)).digest('hex').slice(0, 32);
 }
 
@@ -51,6 +56,8 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
   if (latest && (!ended || latest.spec.requestHash === hash || latest.status?.outcome === 'NeedsHuman')) {
     return { status: summary(seen, latest) };
   }
+  // Its run was deleted by hand, which is no request to begin another outage.
+  if (!latest && migration.status?.requestHash === hash) return { status: withoutRun(seen) };
   if (migration.spec.state === 'RolledBack' && !isMigrated(runs))
     return { status: restingStatus(seen, latest, nothingToRollBack) };
   if (migration.spec.suspend) return { status: restingStatus(seen, latest, suspended) };
@@ -85,7 +92,7 @@ function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefi
   const status: PhaseMigrationStatus = {
     ...base(seen, words, progressing(words)),
     runName: run.metadata.name,
-    observedRetry: seen.migration.metadata.annotations?.[RETRY_ANNOTATION],
+    observedRetry: retryOf(seen.migration),
   };
   const frozen = seen.migration.status?.phase === 'Preparing' && seen.migration.status.runName === run.metadata.name;
   return frozen ? { createRun: run } : { status };
@@ -193,14 +200,23 @@ function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigra
   return {
     ...base(seen, words, wishesFor(words, run)),
     runName: run.metadata.name,
-    observedRetry:
-      seen.migration.status?.runName === run.metadata.name ? seen.migration.status.observedRetry : undefined,
+    observedRetry: seen.migration.status?.observedRetry,
     currentStep: currentStep(status),
+    requestHash: run.spec.requestHash,
     revision: status.runner?.revision ?? seen.migration.status?.revision,
     outage: status.outage,
     warnings: status.runner?.warnings,
     steps,
   };
+}
+
+/** What was true at the end stays; a run that was deleted before its end was undone first. */
+function withoutRun(seen: MigrationObservation): PhaseMigrationStatus {
+  const { status = {}, metadata } = seen.migration;
+  const ended = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'].includes(status.phase ?? '');
+  if (ended) return { ...status, observedGeneration: metadata.generation ?? 0 };
+  const message = `PhaseMigrationRun ${status.runName} was deleted and undone; nothing is begun again by itself. Request a retry for that.`;
+  return { ...status, ...base(seen, { phase: 'Failed', reason: 'Deleted', message }, failed('Deleted', message)) };
 }
 
 /** A failed way down leaves the database migrated: for the PhaseMigration that is a failure, not `RolledBack`. */
@@ -234,6 +250,10 @@ function wishesFor(words: StateWords, run: PhaseMigrationRun): ConditionWishes {
   if (outcome === 'Succeeded') {
     return { Ready: { status: 'True', reason, message }, Succeeded: { status: 'True', reason, message } };
   }
+  return failed(reason, message);
+}
+
+function failed(reason: Reason, message: string): ConditionWishes {
   return {
     Ready: { status: 'False', reason, message },
     Succeeded: { status: 'False', reason, message },

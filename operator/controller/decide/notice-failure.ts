@@ -3,6 +3,7 @@ import type { RunnerStepName, StepName } from '../../api/step-names.ts';
 import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
 import { moment } from './time.ts';
+import { verificationIsWaiting } from './verification-jobs.ts';
 import { hopelessPod, notReadyYet, title } from './workloads.ts';
 
 const FORWARD_STEPS: RunnerStepName[] = [
@@ -23,7 +24,8 @@ const RULES: FailureRule[] = [failedRunnerStep, deleted, missingWorkload, notPre
 
 /** Records the first failure. Stops the pass, so that undoing begins from a recorded failure. */
 export function noticeFailure(draft: Draft): 'Stop' | undefined {
-  if (draft.recorded.failure) return undefined;
+  // What is finished cannot fail any more; only its outcome may not be recorded yet.
+  if (draft.recorded.failure || draft.goal === 'Finished') return undefined;
   for (const rule of RULES) {
     const failure = rule(draft);
     if (!failure) continue;
@@ -68,6 +70,10 @@ function missingWorkload(draft: Draft) {
       const message = `${title(planned)} does not exist in namespace ${namespace}. Correct spec.workloads, or create it and request a retry.`;
       return { step: 'Preflight' as const, reason: 'WorkloadNotFound' as const, message };
     }
+    if (found.heldBack && planned.images) {
+      const message = `${title(planned)} would not give all its pods the new images: ${found.heldBack}. Resume it (or set the partition to 0) and request a retry.`;
+      return { step: 'Preflight' as const, reason: 'WorkloadHeldBack' as const, message };
+    }
     const missing = Object.keys(planned.images ?? {}).find((container) => !(container in found.images));
     if (missing !== undefined) {
       const message = `${title(planned)} has no container ${JSON.stringify(missing)}; it has ${Object.keys(found.images).join(', ')}. Correct spec.workloads[].images.`;
@@ -78,15 +84,20 @@ function missingWorkload(draft: Draft) {
 }
 
 function notPreparedInTime(draft: Draft) {
-  const prepared = draft.runner?.reachedGoal !== undefined;
-  if (draft.goal !== 'Prepared' || prepared || draft.step('ScaleDown')) return undefined;
+  if (draft.goal !== 'Prepared' || draft.step('ScaleDown')) return undefined;
+  const suspended = draft.seen.migration?.spec.suspend ?? false;
+  if (draft.runner?.reachedGoal !== undefined && (suspended || verificationIsWaiting(draft))) return undefined;
   const seconds = draft.plan.preparationDeadlineSeconds;
   const left = (moment(draft.seen.run.metadata.creationTimestamp) ?? draft.seen.now) + seconds * 1000 - draft.seen.now;
   if (left > 0) {
     draft.lookAgain(left);
     return undefined;
   }
-  const waiting = draft.recorded.runnerPodMessage ?? draft.runner?.waitingFor ?? draft.runnerStep('Preflight')?.message;
+  const waiting =
+    draft.recorded.runnerPodMessage ??
+    draft.runner?.waitingFor ??
+    verificationPodProblem(draft) ??
+    draft.runnerStep('Preflight')?.message;
   const message = `The run was not ready for its outage after ${seconds} s${waiting ? `; it waits for: ${waiting}` : ''}`;
   return { step: currentStep(draft), reason: 'PreparationDeadlineExceeded' as const, message };
 }
@@ -142,4 +153,11 @@ function neverReady(draft: Draft) {
 /** The step to blame when no step said that it failed. */
 export function currentStep(draft: Draft): StepName {
   return draft.recorded.currentStep ?? 'Preflight';
+}
+
+/** Why a verification Job does not stand at its gate, in the kubelet's or the scheduler's own words. */
+function verificationPodProblem(draft: Draft): string | undefined {
+  const job = draft.seen.verificationJobs.find(({ pod }) => pod?.problem && !pod.started);
+  const problem = job?.pod?.problem;
+  return problem && `Job ${job.name}: ${problem.reason}: ${problem.message}`;
 }

@@ -26,6 +26,8 @@ export interface WorkloadObservation {
     updatedReplicas: number;
     readyReplicas: number;
     selector: string;
+    /** Why its pods would not all get a new template; undefined when they would. */
+    heldBack?: string;
     images: Record<string, string>;
   };
   pods: PodObservation[];

@@ -2,6 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { OperatorStepName, RunnerStepName } from '../../api/step-names.ts';
 import type { OperatorStep } from '../../api/step.ts';
+import { FINALIZER } from '../../api/names.ts';
+import { Draft } from './draft.ts';
 import { decideRun } from './run.ts';
 import { runnerStep, type Failing } from './simulation/runner.ts';
 import { NEW_IMAGE, OLD_IMAGE, REPLICAS, World, type Verification } from './simulation/world.ts';
@@ -15,6 +17,7 @@ type Move =
         | 'Client'
         | 'KillRunner'
         | 'DeleteRunnerJob'
+        | 'LoseRunner'
         | 'ScaleUpByHand'
         | 'DeleteMigration'
         | 'ToggleSuspend';
@@ -36,7 +39,12 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.constantFrom<Move>({ kind: 'KillRunner' }, { kind: 'DeleteRunnerJob' }, { kind: 'ScaleUpByHand' }),
+    arbitrary: fc.constantFrom<Move>(
+      { kind: 'KillRunner' },
+      { kind: 'LoseRunner' },
+      { kind: 'DeleteRunnerJob' },
+      { kind: 'ScaleUpByHand' },
+    ),
   },
 );
 const rareMove: fc.Arbitrary<Move> = fc.constantFrom<Move>({ kind: 'DeleteMigration' }, { kind: 'ToggleSuspend' });
@@ -90,6 +98,8 @@ function play(world: World, next: Move, failing: Failing): void {
       return;
     case 'KillRunner':
       return world.killRunner();
+    case 'LoseRunner':
+      return world.loseRunner();
     case 'DeleteRunnerJob':
       world.jobs = [];
       return;
@@ -260,6 +270,43 @@ describe('decideRun', () => {
     world.apply(released, decideRun(released), 99);
     world.now += 4999;
     expect(decideRun(world.observe()!).lookAgainAfter).to.equal(1);
+  });
+
+  it('does not call what is finished a failure, however late it is recorded', () => {
+    const world = new World();
+    settleDown(world, new Set());
+    const status = world.run?.status;
+    if (!world.run || !status?.steps) throw new Error('the run has no steps');
+    world.run.metadata.finalizers = [FINALIZER];
+    delete status.outcome;
+    status.steps = status.steps.map((step) => (step.name === 'ScaleUp' ? { ...step, state: 'Running' } : step));
+    world.now += 100_000_000;
+    const seen = world.observe();
+    if (!seen) throw new Error('the run is gone');
+    const decision = decideRun(seen);
+    expect(decision.status?.outcome).to.equal('Succeeded');
+    expect(decision.status?.failure).to.equal(undefined);
+  });
+
+  it('replaces a runner whose node is lost, whose pod therefore never ends', () => {
+    const world = new World();
+    for (let round = 0; round < 6; round++) {
+      operatorPass(world);
+      runnerStep(world, new Set());
+    }
+    world.loseRunner();
+    settleDown(world, new Set());
+    expect(world.run?.status?.outcome).to.equal('Succeeded');
+    expect(world.run?.spec.runnerEpoch).to.equal(2);
+  });
+
+  it('records a failure of any length in one line that the API server takes', () => {
+    const seen = new World().observe();
+    if (!seen) throw new Error('there is no run');
+    const draft = new Draft(seen);
+    draft.fail('Verify', 'CheckFailed', 'wrong\n'.repeat(2000));
+    expect(draft.status.failure?.message).to.have.length(8192);
+    expect(draft.status.failure?.message).not.to.contain('\n');
   });
 
   it('keeps the application down and asks for a person when undoing fails', () => {

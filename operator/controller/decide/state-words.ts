@@ -34,7 +34,7 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
   const way = `${spec.startRevision} → ${spec.targetRevision}`;
   const down = status.steps?.some(({ name }) => name === 'ScaleDown') ?? false;
   if (failure && down) {
-    const message = `${sentence(failure.message)} It is being undone${step ? ` (step ${step})` : ''}.`;
+    const message = `${sentence(failure.message)} It is being undone${step ? ` (step ${step})` : ''}.${waiting(status)}`;
     return { phase: 'RollingBack', reason: 'RollingBack', message };
   }
   if (failure) {
@@ -70,6 +70,7 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
 }
 
 function waiting(status: PhaseMigrationRunStatus): string {
+  if (status.runnerPodMessage) return ` The runner’s pod has not started: ${sentence(status.runnerPodMessage)}`;
   return status.runner?.waitingFor ? ` ${sentence(status.runner.waitingFor)}` : '';
 }
 
@@ -141,8 +142,11 @@ function needsHumanMessage(status: PhaseMigrationRunStatus): string {
     return `${first} The database was undone, but the old version did not come back: ${sentence(failed.message)} The fence is lifted; mend the workload.`;
   }
   const why = sentence(failed?.message ?? 'the runner ended again and again.');
+  const fence = status.runner?.fence;
+  const fenced = fence !== undefined && fence.state !== 'Lifted' ? ' and the fence up' : '';
+  const kept = `The application stays down${fenced}, so that nothing gets worse`;
   const sources = whatToRestoreFrom(status.runner).join(', ') || 'there is no restore point';
-  return `${first} Undoing it failed too: ${why} The application stays down and the fence up, so that nothing gets worse; ${sources}. When the database is right again: ${commandsToComeBack(status).join('; ')}.`;
+  return `${first} Undoing it failed too: ${why} ${kept}; ${sources}. When the database is right again, for the version that ran before: ${commandsToComeBack(status).join('; ')}.`;
 }
 
 function whatToRestoreFrom(runner: PhaseMigrationRunStatus['runner']): string[] {
@@ -158,10 +162,12 @@ function commandsToComeBack(status: PhaseMigrationRunStatus): string[] {
   const roles = (fence?.roles ?? []).map((role) => `ALTER ROLE "${role}" LOGIN`);
   const limit =
     fence?.connectionLimit === undefined ? [] : [`ALTER DATABASE … CONNECTION LIMIT ${fence.connectionLimit}`];
-  const scale = (status.workloads ?? []).map(
-    ({ kind, name, replicas }) => `kubectl scale ${kind.toLowerCase()}/${name} --replicas=${replicas}`,
-  );
-  return [...roles, ...limit, ...scale];
+  const workloads = (status.workloads ?? []).flatMap(({ kind, name, replicas, images }) => {
+    const workload = `${kind.toLowerCase()}/${name}`;
+    const old = Object.entries(images).map(([container, image]) => `${container}=${image}`);
+    return [`kubectl set image ${workload} ${old.join(' ')}`, `kubectl scale ${workload} --replicas=${replicas}`];
+  });
+  return [...roles, ...limit, ...workloads];
 }
 
 function sentence(text: string | undefined): string {

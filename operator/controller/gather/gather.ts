@@ -23,7 +23,7 @@ export async function gatherRun(
   const asking = run.status?.steps?.some(({ name, state }) => name === 'SmokeTest' && state === 'Running') ?? false;
   const [migration, jobs, workloads, smokeTests] = await Promise.all([
     client.get(PhaseMigration, { namespace, name: phaseMigrationRef.name }),
-    observeJobs(client, namespace, ref.name),
+    observeJobs(client, run),
     Promise.all(plan.workloads.map((workload) => observeWorkload(client, namespace, workload))),
     Promise.all(asking ? plan.smokeTests.map((test) => askSmokeTest(client, namespace, test)) : []),
   ]);

@@ -1,4 +1,5 @@
 import { COMPONENT_LABEL, RUN_LABEL } from '../../api/names.ts';
+import type { PhaseMigrationRun } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Job, Pod } from '../../kube/resource-types.ts';
 import type { JobObservation } from '../decide/observation.ts';
@@ -11,10 +12,13 @@ export interface RunJobs {
 }
 
 /** Reads the Jobs of a run and their pods. */
-export async function observeJobs(client: KubeClient, namespace: string, run: string): Promise<RunJobs> {
-  const selection = { namespace, labelSelector: `${RUN_LABEL}=${run}` };
+export async function observeJobs(client: KubeClient, run: PhaseMigrationRun): Promise<RunJobs> {
+  const { namespace, name, uid } = run.metadata;
+  const selection = { namespace, labelSelector: `${RUN_LABEL}=${name}` };
   const [jobs, pods] = await Promise.all([client.list(Job, selection), client.list(Pod, selection)]);
-  const observed = jobs.items.map((job) => ({
+  // Those of an earlier run of the same name may not have been collected yet.
+  const own = jobs.items.filter((job) => job.metadata.ownerReferences?.some((owner) => owner.uid === uid));
+  const observed = own.map((job) => ({
     component: job.metadata.labels?.[COMPONENT_LABEL],
     job: observeJob(job, pods.items),
   }));

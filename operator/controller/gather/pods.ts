@@ -1,3 +1,4 @@
+import { redact } from '../../kube/redact.ts';
 import type { Pod } from '../../kube/resource-types.ts';
 import type { JobPodObservation, PodObservation, PodProblem } from '../decide/observation.ts';
 
@@ -32,7 +33,8 @@ export function observeJobPod(pod: Pod, container: string): JobPodObservation {
     running,
     exitCode: ended?.exitCode,
     endReason: ended?.reason,
-    lastLines: ended?.message ?? pod.status?.message,
+    // A user's own program may have printed the URL that it was given.
+    lastLines: redacted(ended?.message ?? pod.status?.message),
   };
 }
 
@@ -66,6 +68,10 @@ function problemOf(pod: Pod): PodProblem | undefined {
 function lastTermination(status: ContainerStatus): string | undefined {
   const last = status.lastState?.terminated;
   if (!last) return undefined;
-  const words = last.message?.trim().split('\n').at(-1);
+  const words = redacted(last.message)?.trim().split('\n').at(-1);
   return `container ${status.name} ended with exit code ${last.exitCode}${words ? `: ${words}` : ''}`;
+}
+
+function redacted(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : redact(text);
 }

@@ -1,3 +1,4 @@
+import { redact } from '../../kube/redact.ts';
 import type { SmokeTest } from '../../api/plan.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Service } from '../../kube/resource-types.ts';
@@ -40,7 +41,7 @@ function judge({ http }: SmokeTest, what: string, status: number, body: string):
   if (status !== http.expectedStatus) {
     return {
       passed: false,
-      answer: `${what} answered ${status} instead of ${http.expectedStatus}${body ? `: ${body.slice(0, 300)}` : ''}`,
+      answer: `${what} answered ${status} instead of ${http.expectedStatus}${body ? `: ${redact(body).slice(0, 300)}` : ''}`,
     };
   }
   if (http.expectedBody !== undefined && !body.includes(http.expectedBody)) {

@@ -31,8 +31,17 @@ function describe(object: WorkloadObject, selector: string): NonNullable<Workloa
     updatedReplicas: status?.updatedReplicas ?? 0,
     readyReplicas: status?.readyReplicas ?? 0,
     selector,
+    heldBack: heldBack(object),
     images: Object.fromEntries(containers.map(({ name, image }) => [name, image ?? ''])),
   };
+}
+
+/** What keeps a new template from some pods: the old version would be started on the new schema. */
+function heldBack(object: WorkloadObject): string | undefined {
+  const { paused } = (object as Deployment).spec ?? {};
+  if (object.kind === 'Deployment') return paused ? 'spec.paused is true' : undefined;
+  const partition = (object as StatefulSet).spec?.updateStrategy?.rollingUpdate?.partition ?? 0;
+  return partition > 0 ? `spec.updateStrategy.rollingUpdate.partition is ${partition}` : undefined;
 }
 
 /** A LabelSelector in the form that list and watch take. */

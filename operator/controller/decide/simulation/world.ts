@@ -1,3 +1,4 @@
+import { phaseMigrationRunStatus } from '../../../api/phase-migration-run.ts';
 import { FINALIZER } from '../../../api/names.ts';
 import { plan } from '../../../api/plan.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../../api/resources.ts';
@@ -179,7 +180,8 @@ export class World {
       if (value === null) delete status[key];
       else status[key] = value;
     }
-    run.status = structuredClone(status);
+    // As strict as the API server: it refuses a status that breaks the schema, and the run would never move on.
+    run.status = phaseMigrationRunStatus.parse(structuredClone(status));
   }
 
   private act(action: Action): void {
@@ -264,6 +266,12 @@ export class World {
     if (!this.database.fenced && this.pods.some(({ ready, terminating }) => ready && !terminating)) {
       this.database.clientWroteSinceMigration = true;
     }
+  }
+
+  /** The node of the runner is lost: its pod is told to end and never does. */
+  loseRunner(): void {
+    const pod = this.jobs.at(-1)?.pod;
+    if (pod) pod.terminating = true;
   }
 
   killRunner(): void {
