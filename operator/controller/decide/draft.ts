@@ -100,9 +100,8 @@ export class Draft {
 
   /** Also ends what is recorded as going on: a crash may have come between the goal and the status of one decision. */
   end(outcome: Outcome): void {
-    const state = outcome === 'NeedsHuman' ? 'Failed' : 'Succeeded';
     for (const step of this.next.steps ?? []) {
-      if (step.state === 'Running') this.endStep(step.name, state, END_MESSAGES[step.name] ?? step.message ?? '');
+      if (step.state === 'Running') this.endStep(step.name, 'Succeeded', END_MESSAGES[step.name] ?? step.message ?? '');
     }
     this.next.outcome = outcome;
     this.next.completionTime = isoTime(this.seen.now);

@@ -309,6 +309,17 @@ describe('decideRun', () => {
     expect(draft.status.failure?.message).not.to.contain('\n');
   });
 
+  it('names the step of the runner that failed on the way back, not the scaling before it', () => {
+    for (const deaths of [[], [99, 99, 99, 99, 1], Array.from({ length: 60 }, () => 1)]) {
+      const world = new World();
+      world.smokePasses = false;
+      settleDown(world, new Set<RunnerStepName>(['Rollback']), deaths);
+      expect(world.run?.status?.outcome).to.equal('NeedsHuman');
+      const ready = world.run?.status?.conditions?.find(({ type }) => type === 'Ready');
+      expect(ready?.message).to.contain('Undoing it failed too: Rollback Failed');
+    }
+  });
+
   it('keeps the application down and asks for a person when undoing fails', () => {
     const world = new World();
     settleDown(world, new Set<RunnerStepName>(['Verify', 'Rollback']));
