@@ -31,15 +31,15 @@ export function answers(workload: WorkloadObservation, recorded: RecordedWorkloa
 }
 
 const PULL_REASONS = ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
-const CONFIG_REASONS = ['CreateContainerConfigError', 'CreateContainerError'];
+/** What the kubelet says of a Secret, a ConfigMap or a key that is not there; all else it tries again with success. */
+const MISSING = /not found|couldn't find key|non-existent/i;
 
 /** A pod problem that waiting does not mend. */
 export function hopeless(pod: PodObservation): boolean {
   if (!pod.problem || pod.terminating) return false;
-  const { reason, restarts } = pod.problem;
-  return (
-    PULL_REASONS.includes(reason) || CONFIG_REASONS.includes(reason) || (reason === 'CrashLoopBackOff' && restarts >= 3)
-  );
+  const { reason, message, restarts } = pod.problem;
+  if (reason === 'CreateContainerConfigError') return MISSING.test(message);
+  return PULL_REASONS.includes(reason) || (reason === 'CrashLoopBackOff' && restarts >= 3);
 }
 
 export function observed(draft: Draft, recorded: { kind: string; name: string }): WorkloadObservation | undefined {
