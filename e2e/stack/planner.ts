@@ -186,7 +186,7 @@ function migrationPod(namespace: string, name: string, revision: string) {
 /** Waits until a workload is rolled out; on time-out says what its pods wait for. */
 export async function rollout(cluster: Cluster, namespace: string, workload: string): Promise<void> {
   try {
-    await cluster.exec(['kubectl', 'rollout', 'status', workload, `--namespace=${namespace}`, '--timeout=120s']);
+    await cluster.exec(['kubectl', 'rollout', 'status', workload, `--namespace=${namespace}`, '--timeout=240s']);
   } catch (error) {
     const pods = await cluster.exec(['kubectl', 'describe', 'pods', `--namespace=${namespace}`], {
       allowFailure: true,
