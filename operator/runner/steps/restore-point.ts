@@ -45,19 +45,12 @@ async function takeClone(work: Work, evidence: Evidence): Promise<Session> {
   if (await databaseExists(maintenance, names.restorePoint)) await dropDatabase(maintenance, names.restorePoint);
   const target = await openTarget(work);
   const began = performance.now();
-  await withoutSessions(work, () =>
-    cloneDatabase(target, { source: target.database, clone: names.restorePoint, sizeBytes: sizeBefore(work) }),
-  );
+  await withoutSessions(work, () => cloneDatabase(target, { source: target.database, clone: names.restorePoint }));
   evidence['database'] = names.restorePoint;
   evidence['cloneMilliseconds'] = String(Math.round(performance.now() - began));
   const copy = await work.sessions.open(names.restorePoint);
   await Promise.all([compareCopy(work, target, copy, evidence), copySettings(work, target.database, evidence)]);
   return copy;
-}
-
-/** As the preflight saw it: asking again would take longer than the wrong strategy for a database that grew. */
-function sizeBefore(work: Work): number {
-  return Number(stepOf(work.reporter.status, 'Preflight')?.evidence?.['databaseBytes'] ?? Infinity);
 }
 
 async function compareCopy(work: Work, original: Session, copy: Session, evidence: Evidence): Promise<void> {
