@@ -7,7 +7,7 @@ import type { Session } from '../postgres/session.ts';
 import { currentName, openTarget } from '../establish.ts';
 import { compareFigures } from '../core/snapshots.ts';
 import { bytesInWords, count, durationInWords } from '../core/words.ts';
-import { runStep, stepOf, type Evidence, type Work } from '../work.ts';
+import { runStep, type Evidence, type Work } from '../work.ts';
 import { withoutSessions } from './fence.ts';
 import { questionTimeout } from './questions.ts';
 import { takeFigures, type SchemaSide } from '../postgres/ask.ts';
