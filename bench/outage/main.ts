@@ -7,7 +7,7 @@ import { openCluster } from '../../e2e/cluster/provider.ts';
 import { withProgress } from '../../e2e/cluster/terminal.ts';
 import { prepareImages } from '../../e2e/stack/images.ts';
 import { installOperator } from '../../e2e/stack/operator.ts';
-import { sql } from '../../e2e/stack/planner.ts';
+import { sql } from '../../e2e/stack/psql.ts';
 import { resultsFolder } from '../results.ts';
 import { shuffle } from '../statistics.ts';
 import { measure, type Measurement } from './measure.ts';

@@ -2,7 +2,8 @@ import type { CommandOptions } from '../../e2e/cluster/command.ts';
 import type { Progress } from '../../e2e/cluster/progress.ts';
 import type { Cluster } from '../../e2e/cluster/provider.ts';
 import { imageSources } from '../../e2e/stack/images.ts';
-import { installPlanner, migrateByHand, oldRevision, seedPlanner, sql, type Dataset } from '../../e2e/stack/planner.ts';
+import { installPlanner, migrateByHand, oldRevision, seedPlanner, type Dataset } from '../../e2e/stack/planner.ts';
+import { sql } from '../../e2e/stack/psql.ts';
 
 export const DEPLOYMENT = 'planner-backend';
 export const SERVICE = 'planner-backend';

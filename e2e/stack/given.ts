@@ -1,6 +1,7 @@
 import { migrationsConfigMap, type FileChanges } from './migration-files.ts';
 import { holdSession, type HeldSession } from './psql.ts';
-import { migrateByHand, newRevision, rollout, sql } from './planner.ts';
+import { migrateByHand, newRevision, rollout } from './planner.ts';
+import { sql } from './psql.ts';
 import { TEMPORARY_LABEL, type Site } from './site.ts';
 
 /** What is there before something happens. Whatever is added is gone before the next scenario. */

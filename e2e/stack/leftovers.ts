@@ -1,6 +1,6 @@
 import type { Thing } from './api.ts';
 import type { Job, Pod, Run } from './objects.ts';
-import { sql } from './planner.ts';
+import { sql } from './psql.ts';
 import type { Site } from './site.ts';
 import { waitUntil } from './wait.ts';
 
@@ -38,7 +38,7 @@ export async function leftoversInNamespace({ api, paths }: Site): Promise<string
     api.list<Job>({ path: paths.jobs }),
     api.list<Pod>({ path: paths.pods, labelSelector: 'phasemigration.io/run' }),
   ]);
-  const known = new Set(runs.map(({ metadata }) => `${metadata.name}-runner`));
+  const known = new Set(runs.map(({ metadata }) => `${metadata.name}-runner-${metadata.uid?.slice(0, 8)}`));
   const accounts = await Promise.all(
     [paths.serviceAccounts, paths.roles, paths.roleBindings].map(async (path) =>
       (await api.list<Thing>({ path })).map(({ metadata }) => ({ path, metadata })),

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloneRoot } from '../cluster/paths.ts';
-import { planner } from '../cluster/names.ts';
 import { silent, type Progress } from '../cluster/progress.ts';
 import type { Cluster } from '../cluster/provider.ts';
 import { openApi, type Thing } from './api.ts';
 import { imageSources } from './images.ts';
 import { helmInstall } from './operator.ts';
+import { sql } from './psql.ts';
 import { waitUntil } from './wait.ts';
 
 /** Revision of the planner's old schema, which backend 1.0.0 needs. */
@@ -83,38 +83,6 @@ export async function seedPlanner(cluster: Cluster, namespace: string, data: Dat
     data.map((name) => readFile(join(cloneRoot, 'migrations', 'seed', `${name}.sql`), 'utf8')),
   );
   await sql(cluster, namespace, texts.join('\n'));
-}
-
-/**
- * Runs SQL as superuser in a database of the planner's server (`planner` when left out).
- *
- * @returns the rows, unaligned: columns by `|`, rows by line
- * @throws Error with psql's own message on the first statement that fails
- */
-export async function sql(
-  cluster: Cluster,
-  namespace: string,
-  statements: string,
-  database = 'planner',
-): Promise<string> {
-  const psql = [
-    'psql',
-    '-X',
-    '-q',
-    '-A',
-    '-t',
-    '-v',
-    'ON_ERROR_STOP=1',
-    '-h',
-    '/tmp',
-    '-U',
-    'postgres',
-    '-d',
-    database,
-  ];
-  const inPod = ['kubectl', 'exec', '--quiet', '-i', `--namespace=${namespace}`, planner.database.workload, '--'];
-  const { stdout } = await cluster.exec([...inPod, ...psql, '-f', '-'], { input: statements });
-  return stdout.trimEnd();
 }
 
 /** Brings the planner's database to a revision with the runner's `migrate`, outside any run, as a first deployment does. */

@@ -3,6 +3,29 @@ import { execa } from 'execa';
 import { planner } from '../cluster/names.ts';
 import type { Cluster } from '../cluster/provider.ts';
 
+/** psql as superuser in the pod of the planner's PostgreSQL; it reads statements and prints rows: columns by `|`. */
+function psqlInPod({ namespace, database }: { namespace: string; database: string }): string[] {
+  const inPod = ['kubectl', 'exec', '--quiet', '-i', `--namespace=${namespace}`, planner.database.workload, '--'];
+  const connection = ['-h', '/tmp', '-U', 'postgres', '-d', database];
+  return [...inPod, 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...connection];
+}
+
+/**
+ * Runs SQL as superuser in a database of the planner's server (`planner` when left out).
+ *
+ * @returns the rows, unaligned: columns by `|`, rows by line
+ * @throws Error with psql's own message on the first statement that fails
+ */
+export async function sql(
+  cluster: Cluster,
+  namespace: string,
+  statements: string,
+  database = 'planner',
+): Promise<string> {
+  const { stdout } = await cluster.exec([...psqlInPod({ namespace, database }), '-f', '-'], { input: statements });
+  return stdout.trimEnd();
+}
+
 /** A session of the test's own on the planner's server, as superuser: it holds locks, or simply is there. */
 export interface HeldSession {
   /** Backend process id on the server. */
@@ -26,23 +49,7 @@ export async function holdSession(
   at: { namespace: string; database: string },
   statement = 'SELECT 1',
 ): Promise<HeldSession> {
-  const psql = [
-    'psql',
-    '-X',
-    '-q',
-    '-A',
-    '-t',
-    '-v',
-    'ON_ERROR_STOP=1',
-    '-h',
-    '/tmp',
-    '-U',
-    'postgres',
-    '-d',
-    at.database,
-  ];
-  const kubectl = ['kubectl', 'exec', '--quiet', '-i', `--namespace=${at.namespace}`, planner.database.workload, '--'];
-  const [program, ...args] = [...bound, ...cluster.nsenterPrefix, ...kubectl, ...psql] as [string, ...string[]];
+  const [program, ...args] = [...bound, ...cluster.nsenterPrefix, ...psqlInPod(at)] as [string, ...string[]];
   const child = execa(program, args, { env: cluster.env, stdin: 'pipe', buffer: { stdout: false }, reject: false });
   const lines = createInterface({ input: child.stdout });
   let answer: string[] = [];

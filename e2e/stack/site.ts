@@ -3,7 +3,8 @@ import type { Cluster } from '../cluster/provider.ts';
 import { openApi, type Api, type Thing } from './api.ts';
 import { imageSources } from './images.ts';
 import { isReady, named, pathsIn, type Migration, type Pod, type Run, type Workload } from './objects.ts';
-import { installPlanner, rollout, seedPlanner, sql, type Dataset } from './planner.ts';
+import { installPlanner, rollout, seedPlanner, type Dataset } from './planner.ts';
+import { sql } from './psql.ts';
 import { waitUntil } from './wait.ts';
 
 export const oldImage = imageSources.plannerOld.name;

@@ -6,7 +6,7 @@ import { newFigures, oldFigures, readFigures, type Figures } from './figures.ts'
 import { named, type Event, type Migration, type Workload } from './objects.ts';
 import { applicationReady, BACKEND, newImage, oldImage, type Site } from './site.ts';
 import { settled } from './leftovers.ts';
-import { sql } from './planner.ts';
+import { sql } from './psql.ts';
 import { waitUntil } from './wait.ts';
 import type { When } from './when.ts';
 
