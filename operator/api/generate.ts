@@ -3,10 +3,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import { apiReference } from './reference.ts';
-import { customResourceDefinition, customResources } from './crd.ts';
+import { customResourceDefinition, customResources, structuralSchema } from './crd.ts';
+import { defaultTree } from './default-tree.ts';
+import { plan } from './plan.ts';
 
 /**
- * Writes crds/*.yaml, their copies in the operator's chart (Helm reads no file outside a chart) and
+ * Writes crds/*.yaml, their copies in the operator's chart (Helm reads no file outside a chart), plan-defaults.json and
  * docs/api-reference.md from the schema. `npm run verify` fails when they are not up to date.
  */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -19,6 +21,9 @@ for (const folder of ['crds', 'charts/phase-migration-operator/files/crds']) {
     console.log(`Wrote ${file}`);
   }
 }
+const defaults = join(root, 'operator', 'api', 'plan-defaults.json');
+writeFileSync(defaults, `${JSON.stringify(defaultTree(structuralSchema(plan)) ?? {}, undefined, 2)}\n`);
+console.log(`Wrote ${defaults}`);
 const reference = join(root, 'docs', 'api-reference.md');
 writeFileSync(reference, apiReference());
 console.log(`Wrote ${reference}`);

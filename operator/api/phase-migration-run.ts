@@ -50,6 +50,13 @@ const runnerStatus = z
     podAddress: text(64, 'Its address, where verification Jobs ask whether they may begin.').optional(),
     observedGoal: z.enum(GOALS).optional().describe('The goal it works towards.'),
     reachedGoal: z.enum(GOALS).optional().describe('The goal it has reached.'),
+    database: z
+      .object({
+        name: text(63, 'Name of the database.'),
+        systemIdentifier: text(20, 'System identifier of its server (pg_control_system).'),
+      })
+      .optional()
+      .describe('What the run works on; recorded when the runner first connects, and no other is touched afterwards.'),
     waitingFor: text(2048, 'What it waits for, in a sentence: the lock’s holder, say.').optional(),
     steps: z
       .array(runnerStep)
@@ -156,6 +163,7 @@ export const phaseMigrationRunStatus = z
       .optional()
       .meta({ ...mapList('name'), description: 'The operator’s steps.' }),
     runner: runnerStatus.optional(),
+    waitingFor: text(2048, 'What keeps a prepared run from its outage, in a sentence.').optional(),
     runnerPodMessage: text(4096, 'The kubelet’s own reason why the runner’s pod has not started.').optional(),
     verificationJobs: z
       .array(

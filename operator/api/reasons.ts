@@ -7,6 +7,7 @@ export const REASONS = {
   Suspended: 'spec.suspend is true: nothing new is begun.',
   Preparing: 'The runner is starting, checking and backing up; users notice nothing.',
   WaitingForLock: 'Another run works on the same database; its name is in the message.',
+  WorkloadInUse: 'Another run has a workload of this one in its hands; its name is in the message.',
   RunnerNotStarted: 'The runner’s pod has not started; the message is the kubelet’s own.',
   Migrating: 'The application is down and the migration is being carried out.',
   RollingBack: 'The run failed and is being undone.',
@@ -28,6 +29,7 @@ export const REASONS = {
   DatabaseUnreachable: 'The runner cannot reach the database.',
   AuthenticationFailed: 'The database refused the user name or password.',
   DatabaseNotFound: 'The database of the URL does not exist.',
+  DatabaseChanged: 'The Secret’s URL leads to another database than the one the run began on.',
   InvalidDatabaseURL: 'The Secret’s value is not a postgres:// URL with a host and a database.',
   PostgresVersionTooOld: 'The server is older than spec.preflight.minPostgresVersion.',
   ClientVersionMissing: 'The runner’s image has no pg_dump of the server’s major version.',
@@ -46,7 +48,6 @@ export const REASONS = {
   CheckFailed: 'A check was answered otherwise than expected.',
   BackupFailed: 'The backup could not be made or not be read back.',
   // Failures in the outage
-  ScaleDownFailed: 'A workload could not be scaled down.',
   FenceFailed: 'Clients could not be kept out; the message names the sessions that stayed.',
   RestorePointFailed: 'The restore point could not be taken.',
   MigrationFailed: 'A migration failed; the message is PostgreSQL’s own.',
@@ -56,7 +57,6 @@ export const REASONS = {
   ScaleUpFailed: 'A workload did not become ready on the new version.',
   SmokeTestFailed: 'The application did not answer as expected.',
   RunnerFailed: 'The runner ended again and again before it could finish.',
-  DatabaseTakenOver: 'The lock on the database was lost to somebody else.',
   Deleted: 'The PhaseMigration was deleted while the run went on.',
   // Rollback
   RolledBack: 'The run failed and everything was undone.',

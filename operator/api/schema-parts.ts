@@ -6,7 +6,7 @@ export const objectName = (description: string, max = 253) =>
     .string()
     .min(1)
     .max(max)
-    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
     .describe(description);
 
 /** A migration's revision: letters, digits, dot and dash; what stands before the first underscore in its file name. */

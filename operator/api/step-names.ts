@@ -3,7 +3,7 @@
  * tests, the runner all others. Steps named Rollback… belong to the way back.
  */
 export const OPERATOR_STEPS = ['ScaleDown', 'ScaleUp', 'SmokeTest', 'RollbackScaleDown', 'RollbackScaleUp'] as const;
-export const RUNNER_STEPS = [
+export const RUNNER_FORWARD_STEPS = [
   'Preflight',
   'Backup',
   'Fence',
@@ -12,11 +12,9 @@ export const RUNNER_STEPS = [
   'Migrate',
   'Verify',
   'Unfence',
-  'RollbackFence',
-  'Rollback',
-  'VerifyRollback',
-  'RollbackUnfence',
 ] as const;
+export const RUNNER_ROLLBACK_STEPS = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'] as const;
+export const RUNNER_STEPS = [...RUNNER_FORWARD_STEPS, ...RUNNER_ROLLBACK_STEPS] as const;
 /** All steps in the order in which people read them. */
 export const STEP_ORDER = [
   'Preflight',

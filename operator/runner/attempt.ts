@@ -3,6 +3,7 @@ import type { PhaseMigrationRun } from '../api/resources.ts';
 import { Interrupted, StepFailure } from './core/failure.ts';
 import { applicationName, databaseNames, type RunIdentity } from './core/names.ts';
 import { establish } from './establish.ts';
+import { refuseAnotherServer } from './server-identity.ts';
 import { keepAlive } from './heartbeat.ts';
 import type { RunnerOptions } from './options.ts';
 import { Sessions } from './postgres/sessions.ts';
@@ -114,7 +115,9 @@ export class Attempt {
   async #connect(): Promise<Work> {
     const { identity, reporter, latest, changed } = this.#around;
     const { spec } = latest();
-    const address = parseDatabaseUrl(this.#options.databaseUrl);
+    const { databaseUrl } = this.#options;
+    const url = databaseUrl();
+    const address = parseDatabaseUrl(url);
     const { maintenanceDatabase, clientRoles } = spec.plan.database;
     if (maintenanceDatabase === address.database)
       throw new StepFailure(
@@ -128,8 +131,12 @@ export class Attempt {
       ...{ run: identity, epoch: this.#options.epoch, sessions, reporter, maintenanceDatabase },
       claim: { database: address.database, roles: clientRoles },
       signal: this.#abort.signal,
-      onWaiting: (reason, message) => this.#waiting(reason, message),
+      onWaiting: (reason, message) => {
+        this.#waiting(reason, message);
+        if (databaseUrl() !== url) this.#abort.abort(new Interrupted('the Secret has another URL now'));
+      },
     });
+    await refuseAnotherServer(maintenance, address, reporter);
     this.#stopHeartbeat = keepAlive(maintenance, () =>
       this.#abort.abort(new Interrupted('the database stopped answering')),
     );

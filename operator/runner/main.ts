@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { redact } from '../kube/redact.ts';
 import { messageOf } from './core/failure.ts';
@@ -18,6 +19,12 @@ function required(name: string): string {
   return value;
 }
 
+/** The kubelet keeps the files of a mounted Secret up to date; what was in the environment at the start stays as it was. */
+function readIfThere(path: string | undefined): string | undefined {
+  if (path === undefined || !existsSync(path)) return undefined;
+  return readFileSync(path, 'utf8').trim();
+}
+
 /** Works on one PhaseMigrationRun until it is finished. */
 async function run(): Promise<void> {
   const [{ KubeClient }, { createLogger }, { KubeRunPort }, { runRunner }] = await Promise.all([
@@ -30,9 +37,10 @@ async function run(): Promise<void> {
   const epoch = Number(required('RUN_EPOCH'));
   if (!Number.isInteger(epoch) || epoch < 1) throw new Error('RUN_EPOCH is not a number from 1');
   const ref = { namespace: required('RUN_NAMESPACE'), name: required('RUN_NAME') };
-  const databaseUrl = process.env.DATABASE_URL;
+  const urlAtStart = process.env.DATABASE_URL;
   // Nothing that this process starts inherits it.
   delete process.env.DATABASE_URL;
+  const databaseUrl = () => readIfThere(process.env.DATABASE_URL_FILE) ?? urlAtStart;
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
   const client = KubeClient.fromDefault({ userAgent: 'phasemigration-runner' });

@@ -5,8 +5,11 @@ import type { RunPort } from './port.ts';
 /** What one start of the runner is given. */
 export interface RunnerOptions {
   port: RunPort;
-  /** The Secret's value; checked here, because a bad one is the run's failure and not the pod's. */
-  databaseUrl: string | undefined;
+  /**
+   * The Secret's value as it is now: a password may be changed while a run goes on. Checked here, because a bad one is
+   * the run's failure and not the pod's.
+   */
+  databaseUrl: () => string | undefined;
   epoch: number;
   podName?: string;
   podAddress?: string;

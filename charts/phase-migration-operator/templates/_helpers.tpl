@@ -59,7 +59,7 @@ What the operator may do where PhaseMigrations are. Nothing with Secrets: the ku
   verbs: [get, list, watch, create, patch]
 - apiGroups: [phasemigration.io]
   resources: [phasemigrations/status, phasemigrationruns/status]
-  verbs: [get, patch]
+  verbs: [patch]
 # To be the blocking owner's agent where the cluster asks for that (OwnerReferencesPermissionEnforcement).
 - apiGroups: [phasemigration.io]
   resources: [phasemigrations/finalizers, phasemigrationruns/finalizers]
@@ -70,7 +70,7 @@ What the operator may do where PhaseMigrations are. Nothing with Secrets: the ku
   verbs: [get, list, watch, patch]
 - apiGroups: [apps]
   resources: [deployments/scale, statefulsets/scale]
-  verbs: [get, patch]
+  verbs: [patch]
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch]

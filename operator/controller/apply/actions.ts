@@ -1,8 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PhaseMigrationRun } from '../../api/resources.ts';
 import { OPERATOR_FIELD_MANAGER } from '../../api/names.ts';
 import { isAlreadyExists, isNotFound, type KubeClient } from '../../kube/client.ts';
 import { Deployment, Job, Role, RoleBinding, ServiceAccount, StatefulSet } from '../../kube/resource-types.ts';
-import { pause } from '../../kube/timing.ts';
 import type { KubeObject, ResourceType } from '../../kube/types.ts';
 import type { Action, WorkloadRef } from '../decide/decision.ts';
 import {
@@ -12,6 +12,7 @@ import {
   runnerServiceAccount,
   type RunnerImage,
 } from '../manifests/runner.ts';
+import { isOwnedBy } from '../manifests/labels.ts';
 import { verificationJobManifest } from '../manifests/verification.ts';
 
 const fieldManager = OPERATOR_FIELD_MANAGER;
@@ -31,11 +32,11 @@ export async function applyAction(
         createOnce(client, Role, runnerRole(run)),
       ]);
       await createBinding(client, runnerRoleBinding(run));
-      return createOnce(client, Job, runnerJob(run, action.epoch, runner));
+      return createJob(client, run, runnerJob(run, action.epoch, runner));
     case 'CreateVerificationJob': {
       const verification = run.spec.plan.verification.jobs.find(({ name }) => name === action.verification);
       if (!verification) return;
-      return createOnce(client, Job, verificationJobManifest(run, verification, action, runner));
+      return createJob(client, run, verificationJobManifest(run, verification, action, runner));
     }
     case 'DeleteJob':
       return client.delete(Job, { namespace, name: action.name }, { propagationPolicy: 'Background' });
@@ -75,12 +76,30 @@ function typeOf({ kind }: WorkloadRef): ResourceType<KubeObject> {
   return kind === 'Deployment' ? Deployment : StatefulSet;
 }
 
-async function createOnce<T extends KubeObject>(client: KubeClient, type: ResourceType<T>, object: T): Promise<void> {
+/** False: it was there before. */
+async function createOnce<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  object: T,
+): Promise<boolean> {
   try {
     await client.create(type, object, { fieldManager });
+    return true;
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
+    return false;
   }
+}
+
+/** A Job of the same name that is not this run's is not taken for its own: nobody knows what it does. */
+async function createJob(client: KubeClient, run: PhaseMigrationRun, job: Job): Promise<void> {
+  if (await createOnce(client, Job, job)) return;
+  const { namespace, name } = job.metadata;
+  const found = await client.get(Job, { namespace, name });
+  if (found && !isOwnedBy(run, found))
+    throw new Error(
+      `Job ${name} exists in namespace ${namespace} and is not of this run; delete it if nobody needs it.`,
+    );
 }
 
 const BINDING_ATTEMPTS = 40;
@@ -90,13 +109,13 @@ const BINDING_PAUSE_MILLISECONDS = 25;
  * The API server lets nobody bind a Role that grants more than they hold, and looks the Role up in a cache that lags
  * some milliseconds behind the Role's creation: until then it answers that there is none.
  */
-async function createBinding(client: KubeClient, binding: RoleBinding): Promise<void> {
+async function createBinding(client: KubeClient, binding: RoleBinding): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await createOnce(client, RoleBinding, binding);
     } catch (error) {
       if (!isNotFound(error) || attempt === BINDING_ATTEMPTS) throw error;
-      await pause(BINDING_PAUSE_MILLISECONDS, new AbortController().signal);
+      await delay(BINDING_PAUSE_MILLISECONDS);
     }
   }
 }

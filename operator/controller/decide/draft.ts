@@ -93,6 +93,7 @@ export class Draft {
     if (this.recorded.failure || this.next.failure) return;
     const line = oneLine(message);
     this.next.failure = { step, reason, message: line };
+    delete this.next.waitingFor;
     for (const running of this.next.steps ?? []) {
       if (running.state === 'Running') this.endStep(running.name, 'Failed', line);
     }

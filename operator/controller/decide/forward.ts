@@ -9,6 +9,7 @@ import {
   notReadyYet,
   observed,
   setImagesWhileDown,
+  title,
 } from './workloads.ts';
 import { verificationIsWaiting } from './verification-jobs.ts';
 
@@ -36,7 +37,19 @@ function prepareAndScaleDown(draft: Draft): void {
   }
   if (draft.seen.migration?.spec.suspend) return;
   if (!verificationIsWaiting(draft)) return;
+  if (waitForWorkloads(draft)) return;
   beginOutage(draft);
+}
+
+const WORKLOADS_POLL_MILLISECONDS = 1000;
+
+/** Two outages of one workload would record each other's zero replicas as what was there before. */
+function waitForWorkloads(draft: Draft): boolean {
+  const inUse = draft.seen.workloadsInUse.map((use) => `${title(use)} is in use by PhaseMigrationRun ${use.run}`);
+  const waits = inUse.length > 0;
+  draft.record({ waitingFor: waits ? `${inUse.join(', ')}: the outage begins when that run has ended` : undefined });
+  if (waits) draft.lookAgain(WORKLOADS_POLL_MILLISECONDS);
+  return waits;
 }
 
 /** Writes ahead what every workload was, then scales: a status is written before the actions of the same decision. */

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { FINALIZER, GROUP, API_VERSION, RETRY_ANNOTATION } from '../../api/names.ts';
+import { API_VERSION, FINALIZER, GROUP } from '../../api/names.ts';
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
 import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
+import { requestHash, retryOf } from './request-hash.ts';
 import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
 
 export interface MigrationObservation {
@@ -20,27 +20,6 @@ export interface MigrationDecision {
   finalizer?: 'Add' | 'Remove';
   status?: PhaseMigrationStatus;
   createRun?: PhaseMigrationRun;
-}
-
-function retryOf({ metadata, status }: PhaseMigration): string | undefined {
-  // An annotation that was taken away asks for nothing.
-  return metadata.annotations?.[RETRY_ANNOTATION] ?? status?.observedRetry;
-}
-
-/** Hash of what a run answers: the plan, the wanted state and the retry request. */
-export function requestHash(migration: PhaseMigration): string {
-  const request = [planOf(migration.spec), migration.spec.state, retryOf(migration) ?? ''];
-  return createHash('sha256').update(canonicalJson(request)).digest('hex').slice(0, 32);
-}
-
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return `{${entries
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`)
-    .join(',')}}`;
 }
 
 /** Decides which run there should be and sums the latest one up. Pure. */

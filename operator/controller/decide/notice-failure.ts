@@ -1,21 +1,10 @@
 import type { Reason } from '../../api/reasons.ts';
-import type { RunnerStepName, StepName } from '../../api/step-names.ts';
+import { RUNNER_FORWARD_STEPS, type StepName } from '../../api/step-names.ts';
 import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
 import { moment } from './time.ts';
 import { verificationIsWaiting } from './verification-jobs.ts';
 import { hopelessPod, notReadyYet, title } from './workloads.ts';
-
-const FORWARD_STEPS: RunnerStepName[] = [
-  'Preflight',
-  'Backup',
-  'Fence',
-  'RestorePoint',
-  'Snapshot',
-  'Migrate',
-  'Verify',
-  'Unfence',
-];
 
 type FailureRule = (draft: Draft) => { step: StepName; reason: Reason; message: string } | undefined;
 
@@ -36,7 +25,7 @@ export function noticeFailure(draft: Draft): 'Stop' | undefined {
 }
 
 function failedRunnerStep(draft: Draft) {
-  const failed = FORWARD_STEPS.map((name) => draft.runnerStep(name)).find(
+  const failed = RUNNER_FORWARD_STEPS.map((name) => draft.runnerStep(name)).find(
     (step): step is RunnerStep => step?.state === 'Failed',
   );
   if (!failed) return undefined;
@@ -86,7 +75,9 @@ function missingWorkload(draft: Draft) {
 function notPreparedInTime(draft: Draft) {
   if (draft.goal !== 'Prepared' || draft.step('ScaleDown')) return undefined;
   const suspended = draft.seen.migration?.spec.suspend ?? false;
-  if (draft.runner?.reachedGoal !== undefined && (suspended || verificationIsWaiting(draft))) return undefined;
+  const inUse = draft.recorded.waitingFor !== undefined;
+  if (draft.runner?.reachedGoal !== undefined && (suspended || (verificationIsWaiting(draft) && !inUse)))
+    return undefined;
   const seconds = draft.plan.preparationDeadlineSeconds;
   const left = (moment(draft.seen.run.metadata.creationTimestamp) ?? draft.seen.now) + seconds * 1000 - draft.seen.now;
   if (left > 0) {
@@ -94,6 +85,7 @@ function notPreparedInTime(draft: Draft) {
     return undefined;
   }
   const waiting =
+    draft.recorded.waitingFor ??
     draft.recorded.runnerPodMessage ??
     draft.runner?.waitingFor ??
     verificationPodProblem(draft) ??

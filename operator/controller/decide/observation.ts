@@ -9,8 +9,17 @@ export interface RunObservation {
   workloads: WorkloadObservation[];
   runnerJobs: JobObservation[];
   verificationJobs: JobObservation[];
+  /** Workloads of this run that another run has in its hands; looked for just before the outage. */
+  workloadsInUse: WorkloadInUse[];
   /** Answers to the smoke tests; empty outside the SmokeTest step. */
   smokeTests: SmokeTestObservation[];
+}
+
+export interface WorkloadInUse {
+  kind: 'Deployment' | 'StatefulSet';
+  name: string;
+  /** The PhaseMigrationRun that has it. */
+  run: string;
 }
 
 export interface WorkloadObservation {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { OperatorStepName, RunnerStepName } from '../../api/step-names.ts';
+import { RUNNER_STEPS, type OperatorStepName, type RunnerStepName } from '../../api/step-names.ts';
 import type { OperatorStep } from '../../api/step.ts';
 import { FINALIZER } from '../../api/names.ts';
 import { Draft } from './draft.ts';
@@ -48,26 +48,11 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   },
 );
 const rareMove: fc.Arbitrary<Move> = fc.constantFrom<Move>({ kind: 'DeleteMigration' }, { kind: 'ToggleSuspend' });
-const runnerSteps: RunnerStepName[] = [
-  'Preflight',
-  'Backup',
-  'Fence',
-  'RestorePoint',
-  'Snapshot',
-  'Migrate',
-  'Verify',
-  'Unfence',
-  'RollbackFence',
-  'Rollback',
-  'VerifyRollback',
-  'RollbackUnfence',
-];
-
 const history = fc.record({
   moves: fc.array(fc.oneof({ weight: 30, arbitrary: move }, { weight: 1, arbitrary: rareMove }), { maxLength: 150 }),
   failing: fc.oneof(
     fc.constant<RunnerStepName[]>([]),
-    fc.uniqueArray(fc.constantFrom(...runnerSteps), { maxLength: 2 }),
+    fc.uniqueArray(fc.constantFrom(...RUNNER_STEPS), { maxLength: 2 }),
   ),
   deaths: fc.array(fc.constantFrom(99, 99, 0, 1, 2), { maxLength: 60 }),
   smokePasses: fc.boolean(),

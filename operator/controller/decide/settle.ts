@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
 import { keepRunnerAlive, RUNNER_START_LIMIT } from './keep-runner-alive.ts';
+import { moment } from './time.ts';
 
 /**
  * A run with an outcome: the runner cleans up (restore point, lock) and ends, verification Jobs go, the finalizer goes.
@@ -29,18 +30,31 @@ function runnerHasFinished(draft: Draft): boolean {
   return gaveUp(draft);
 }
 
-/** A runner that cannot clean up must not keep the run for ever: what it leaves is said, by name. */
+/** So long may cleaning up take: a database that went for good must not hold its namespace's deletion for ever. */
+const CLEAN_UP_MILLISECONDS = 600_000;
+
+/**
+ * A runner that cannot clean up must not keep the run for ever: what it leaves is said, by name. The application runs
+ * and the fence is lifted by now; what can be left is a restore point.
+ */
 function gaveUp(draft: Draft): boolean {
-  const job = draft.seen.runnerJobs.find(({ epoch }) => epoch === draft.seen.run.spec.runnerEpoch);
-  if (draft.seen.run.spec.runnerEpoch < RUNNER_START_LIMIT || job?.finished === undefined) return false;
-  const { restorePoint } = draft.runner ?? {};
-  const left = restorePoint?.database ?? restorePoint?.archive;
-  if (draft.seen.run.metadata.finalizers?.length) {
-    draft.notice({
-      type: 'Warning',
-      reason: 'RunnerFailed',
-      message: `The run has ended, but its runner could not clean up after ${RUNNER_START_LIMIT} starts${left ? `: the restore point ${left} may still be there` : ''}. See the logs of Job ${job.name}.`,
-    });
+  const epoch = draft.seen.run.spec.runnerEpoch;
+  const job = draft.seen.runnerJobs.find((other) => other.epoch === epoch);
+  const left = (moment(draft.recorded.completionTime) ?? draft.seen.now) + CLEAN_UP_MILLISECONDS - draft.seen.now;
+  const endedTooOften = epoch >= RUNNER_START_LIMIT && job?.finished !== undefined;
+  if (left > 0 && !endedTooOften) {
+    draft.lookAgain(left);
+    return false;
   }
+  if (draft.seen.run.metadata.finalizers?.length) tellWhatIsLeft(draft, endedTooOften);
+  if (job && !job.deleting && !job.finished) draft.act({ kind: 'DeleteJob', name: job.name });
   return true;
+}
+
+function tellWhatIsLeft(draft: Draft, endedTooOften: boolean): void {
+  const { restorePoint, waitingFor } = draft.runner ?? {};
+  const left = restorePoint?.database ?? restorePoint?.archive;
+  const tried = endedTooOften ? `in ${RUNNER_START_LIMIT} starts` : `in ${CLEAN_UP_MILLISECONDS / 60_000} minutes`;
+  const message = `The run has ended, but its runner could not clean up ${tried}${waitingFor ? ` (${waitingFor})` : ''}${left ? `: the restore point ${left} may still be there` : ''}.`;
+  draft.notice({ type: 'Warning', reason: 'RunnerFailed', message });
 }

@@ -54,6 +54,7 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
       message: sentence(`The runner’s pod has not started: ${status.runnerPodMessage}`),
     };
   }
+  if (status.waitingFor) return { phase: 'Preparing', reason: 'WorkloadInUse', message: sentence(status.waitingFor) };
   if (runner?.waitingFor) {
     const preflight = runner.steps?.find(({ name }) => name === 'Preflight');
     return {

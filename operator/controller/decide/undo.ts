@@ -1,4 +1,4 @@
-import type { RunnerStepName } from '../../api/step-names.ts';
+import { RUNNER_ROLLBACK_STEPS } from '../../api/step-names.ts';
 import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
 import { allReady, recordEndOfOutage } from './forward.ts';
@@ -33,8 +33,6 @@ function takeDownAgain(draft: Draft): void {
   draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
 }
 
-const ROLLBACK_STEPS: RunnerStepName[] = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'];
-
 function rollBack(draft: Draft): void {
   const failed = failedRollbackStep(draft);
   if (failed) {
@@ -53,7 +51,7 @@ function rollBack(draft: Draft): void {
 }
 
 export function failedRollbackStep(draft: Draft): RunnerStep | undefined {
-  return ROLLBACK_STEPS.map((name) => draft.runnerStep(name)).find((step) => step?.state === 'Failed');
+  return RUNNER_ROLLBACK_STEPS.map((name) => draft.runnerStep(name)).find((step) => step?.state === 'Failed');
 }
 
 function bringOldBack(draft: Draft): void {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { VerificationJobStatus } from '../../api/phase-migration-run.ts';
 import type { VerificationJob } from '../../api/plan.ts';
 import type { Draft } from './draft.ts';
@@ -101,6 +102,12 @@ export function verificationIsWaiting(draft: Draft): boolean {
   );
 }
 
+const LONGEST_JOB_NAME = 63;
+
+/** Unique, and never longer than a Job's name may be. */
 export function verificationJobName(run: string, verification: string, epoch: number): string {
-  return `${run}-${verification}-${epoch}`.slice(0, 63);
+  const name = `${run}-${verification}-${epoch}`;
+  if (name.length <= LONGEST_JOB_NAME) return name;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  return `${name.slice(0, LONGEST_JOB_NAME - hash.length - 1).replace(/[-.]+$/, '')}-${hash}`;
 }

@@ -32,7 +32,7 @@ export function answers(workload: WorkloadObservation, recorded: RecordedWorkloa
 
 const PULL_REASONS = ['ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
 /** What the kubelet says of a Secret, a ConfigMap or a key that is not there; all else it tries again with success. */
-const MISSING = /not found|couldn't find key|non-existent/i;
+const MISSING = /not found|couldn't find key/i;
 
 /** A pod problem that waiting does not mend. */
 export function hopeless(pod: PodObservation): boolean {

@@ -2,10 +2,12 @@ import { GROUP } from '../../api/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { ObjectRef } from '../../kube/types.ts';
 import type { MigrationObservation } from '../decide/migration.ts';
+import type { PhaseMigrationRun as PhaseMigrationRunObject } from '../../api/resources.ts';
 import type { RunObservation } from '../decide/observation.ts';
 import { PhaseMigration, PhaseMigrationRun } from '../resource-types.ts';
 import { observeJobs } from './jobs.ts';
 import { askSmokeTest } from './smoke-tests.ts';
+import { workloadsInUse } from './workloads-in-use.ts';
 import { observeWorkload } from './workloads.ts';
 
 /**
@@ -21,15 +23,22 @@ export async function gatherRun(
   if (!run) return undefined;
   const { plan, phaseMigrationRef } = run.spec;
   const asking = run.status?.steps?.some(({ name, state }) => name === 'SmokeTest' && state === 'Running') ?? false;
-  const [migration, jobs, workloads, smokeTests] = await Promise.all([
+  const [migration, jobs, workloads, smokeTests, runs] = await Promise.all([
     client.get(PhaseMigration, { namespace, name: phaseMigrationRef.name }),
     observeJobs(client, run),
     Promise.all(plan.workloads.map((workload) => observeWorkload(client, namespace, workload))),
     Promise.all(asking ? plan.smokeTests.map((test) => askSmokeTest(client, namespace, test)) : []),
+    standsBeforeOutage(run) ? client.list(PhaseMigrationRun, { namespace }) : undefined,
   ]);
   // One that was deleted and created again under the same name is another: this run is not its own.
   const own = migration?.metadata.uid === phaseMigrationRef.uid ? migration : undefined;
-  return { now: Date.now(), run, migration: own, workloads, smokeTests, ...jobs };
+  const inUse = workloadsInUse(run, runs?.items ?? []);
+  return { now: Date.now(), run, migration: own, workloads, workloadsInUse: inUse, smokeTests, ...jobs };
+}
+
+/** Only then does it matter what other runs do, and only then is it worth reading all of them. */
+function standsBeforeOutage({ spec, status }: PhaseMigrationRunObject): boolean {
+  return spec.goal === 'Prepared' && status?.runner?.reachedGoal === 'Prepared' && status.workloads === undefined;
 }
 
 export async function gatherMigration(client: KubeClient, ref: ObjectRef): Promise<MigrationObservation | undefined> {

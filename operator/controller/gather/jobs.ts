@@ -3,7 +3,7 @@ import type { PhaseMigrationRun } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Job, Pod } from '../../kube/resource-types.ts';
 import type { JobObservation } from '../decide/observation.ts';
-import { EPOCH_LABEL, VERIFICATION_LABEL } from '../manifests/labels.ts';
+import { EPOCH_LABEL, isOwnedBy, VERIFICATION_LABEL } from '../manifests/labels.ts';
 import { observeJobPod } from './pods.ts';
 
 export interface RunJobs {
@@ -13,15 +13,17 @@ export interface RunJobs {
 
 /** Reads the Jobs of a run and their pods. */
 export async function observeJobs(client: KubeClient, run: PhaseMigrationRun): Promise<RunJobs> {
-  const { namespace, name, uid } = run.metadata;
+  const { namespace, name } = run.metadata;
   const selection = { namespace, labelSelector: `${RUN_LABEL}=${name}` };
   const [jobs, pods] = await Promise.all([client.list(Job, selection), client.list(Pod, selection)]);
-  // Those of an earlier run of the same name may not have been collected yet.
-  const own = jobs.items.filter((job) => job.metadata.ownerReferences?.some((owner) => owner.uid === uid));
-  const observed = own.map((job) => ({
-    component: job.metadata.labels?.[COMPONENT_LABEL],
-    job: observeJob(job, pods.items),
-  }));
+  return jobsOf(run, jobs.items, pods.items);
+}
+
+/** Those of a run among Jobs that carry its name: an earlier run's of the same name may not have been collected yet. */
+export function jobsOf(run: PhaseMigrationRun, jobs: Job[], pods: Pod[]): RunJobs {
+  const observed = jobs
+    .filter((job) => isOwnedBy(run, job))
+    .map((job) => ({ component: job.metadata.labels?.[COMPONENT_LABEL], job: observeJob(job, pods) }));
   const ofComponent = (wanted: string) =>
     observed.filter(({ component }) => component === wanted).map(({ job }) => job);
   return { runnerJobs: ofComponent('runner'), verificationJobs: ofComponent('verification') };

@@ -17,10 +17,12 @@ export async function askSmokeTest(
   const service = await client.get(Service, { namespace, name: http.service });
   if (!service)
     return { name, passed: false, answer: `Service ${http.service} does not exist in namespace ${namespace}` };
-  // The cluster IP spares a look-up, and with it the cache of one; a headless Service has only its name.
-  const address = service.spec?.clusterIP;
-  const host = address && address !== 'None' ? address : `${http.service}.${namespace}.svc`;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}${http.path}`;
+  const host = hostOf(service, namespace);
+  if (host === undefined) {
+    const answer = `Service ${http.service} is of type ExternalName; smoke tests ask only what runs in this cluster`;
+    return { name, passed: false, answer };
+  }
+  const url = `http://${host}:${http.port}${http.path}`;
   const what = `GET ${http.path} on Service ${http.service}:${http.port}`;
   try {
     // A redirect could lead anywhere in the cluster: it is an answer, not an errand.
@@ -37,7 +39,22 @@ export async function askSmokeTest(
   }
 }
 
-function judge({ http }: SmokeTest, what: string, status: number, body: string): Omit<SmokeTestObservation, 'name'> {
+/** Undefined: the Service leads out of the cluster, where the operator has no errand. */
+export function hostOf({ metadata, spec }: Service, namespace: string): string | undefined {
+  if (spec?.type === 'ExternalName') return undefined;
+  // The cluster IP spares a look-up, and with it the cache of one; a headless Service has only its name.
+  const address = spec?.clusterIP;
+  if (!address || address === 'None') return `${metadata.name}.${namespace}.svc`;
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+/** Whether an answer is the expected one, and what was answered. */
+export function judge(
+  { http }: SmokeTest,
+  what: string,
+  status: number,
+  body: string,
+): Omit<SmokeTestObservation, 'name'> {
   if (status !== http.expectedStatus) {
     return {
       passed: false,

@@ -1,6 +1,6 @@
 import { COMPONENT_LABEL, GROUP, MANAGED_BY_LABEL, OPERATOR_NAME, RUN_LABEL } from '../../api/names.ts';
 import type { PhaseMigrationRun } from '../../api/resources.ts';
-import type { OwnerReference } from '../../kube/types.ts';
+import type { KubeObject, OwnerReference } from '../../kube/types.ts';
 
 /** Which start of the runner an object belongs to. */
 export const EPOCH_LABEL = `${GROUP}/epoch`;
@@ -25,6 +25,11 @@ export function ownedBy(run: PhaseMigrationRun): OwnerReference[] {
   return [
     { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true },
   ];
+}
+
+/** An object of an earlier run of the same name is not this run's. */
+export function isOwnedBy(run: PhaseMigrationRun, { metadata }: KubeObject): boolean {
+  return metadata.ownerReferences?.some(({ uid }) => uid === run.metadata.uid) ?? false;
 }
 
 /** What the restricted Pod Security Standard asks of a container, with a read-only root. */

@@ -12,6 +12,7 @@ export interface RunnerImage {
 /** Where verification Jobs ask whether they may begin, and where the kubelet asks whether the runner is alive. */
 export const GATE_PORT = 8099;
 const RUNNER_UID = 65532;
+const DATABASE_URL_FOLDER = '/var/run/secrets/phasemigration.io/database';
 
 export function runnerName(run: PhaseMigrationRun): string {
   return `${run.metadata.name}-runner`;
@@ -19,6 +20,11 @@ export function runnerName(run: PhaseMigrationRun): string {
 
 export function runnerJobName(run: PhaseMigrationRun, epoch: number): string {
   return `${runnerName(run)}-${epoch}`;
+}
+
+/** The runner's own account, role and binding: an earlier run of the same name may have left its own behind. */
+function accountName(run: PhaseMigrationRun): string {
+  return `${runnerName(run)}-${run.metadata.uid?.slice(0, 8)}`;
 }
 
 function metadata(run: PhaseMigrationRun, name: string) {
@@ -29,7 +35,7 @@ export function runnerServiceAccount(run: PhaseMigrationRun): ServiceAccount {
   return {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
-    metadata: metadata(run, runnerName(run)),
+    metadata: metadata(run, accountName(run)),
     automountServiceAccountToken: false,
   };
 }
@@ -40,7 +46,7 @@ export function runnerRole(run: PhaseMigrationRun): Role {
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'Role',
-    metadata: metadata(run, runnerName(run)),
+    metadata: metadata(run, accountName(run)),
     rules: [
       { ...own, resources: ['phasemigrationruns'], verbs: ['get', 'list', 'watch'] },
       { ...own, resources: ['phasemigrationruns/status'], verbs: ['patch'] },
@@ -49,7 +55,7 @@ export function runnerRole(run: PhaseMigrationRun): Role {
 }
 
 export function runnerRoleBinding(run: PhaseMigrationRun): RoleBinding {
-  const name = runnerName(run);
+  const name = accountName(run);
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'RoleBinding',
@@ -72,7 +78,7 @@ export function runnerJob(run: PhaseMigrationRun, epoch: number, runner: RunnerI
       template: {
         metadata: { labels },
         spec: {
-          serviceAccountName: runnerName(run),
+          serviceAccountName: accountName(run),
           automountServiceAccountToken: true,
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: 20,
@@ -109,6 +115,8 @@ function runnerContainer(run: PhaseMigrationRun, epoch: number, runner: RunnerIm
       { name: 'MIGRATIONS_DIR', value: '/migrations' },
       { name: 'BACKUP_DIR', value: '/backup' },
       { name: 'GATE_PORT', value: String(GATE_PORT) },
+      { name: 'DATABASE_URL_FILE', value: `${DATABASE_URL_FOLDER}/url` },
+      // Tells the kubelet's own reason when the Secret or its key is missing; the file is what is current.
       { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: urlSecretRef.name, key: urlSecretRef.key } } },
     ],
     securityContext: restrictedContainer,
@@ -126,6 +134,7 @@ function runnerContainer(run: PhaseMigrationRun, epoch: number, runner: RunnerIm
       { name: 'migrations', mountPath: '/migrations', readOnly: true },
       { name: 'backup', mountPath: '/backup' },
       { name: 'tmp', mountPath: '/tmp' },
+      { name: 'database-url', mountPath: DATABASE_URL_FOLDER, readOnly: true },
     ],
   };
 }
@@ -148,7 +157,7 @@ function copyMigrations(run: PhaseMigrationRun) {
 }
 
 function volumes(run: PhaseMigrationRun) {
-  const { migrations, backup } = run.spec.plan;
+  const { backup, database, migrations } = run.spec.plan;
   // Optional: a missing ConfigMap would keep the pod in ContainerCreating without a word in its status; the runner says it.
   const files = migrations.configMapRef
     ? { configMap: { name: migrations.configMapRef.name, optional: true } }
@@ -157,5 +166,14 @@ function volumes(run: PhaseMigrationRun) {
     { name: 'migrations', ...files },
     { name: 'backup', persistentVolumeClaim: { claimName: backup.claimName } },
     { name: 'tmp', emptyDir: {} },
+    {
+      name: 'database-url',
+      secret: {
+        secretName: database.urlSecretRef.name,
+        items: [{ key: database.urlSecretRef.key, path: 'url' }],
+        optional: true,
+        defaultMode: 0o440,
+      },
+    },
   ];
 }

@@ -56,7 +56,13 @@ function answer({ id, run, superseded }: Extract<ToRunner, { what: 'answer' }>):
 }
 
 function start({ options }: Extract<ToRunner, { what: 'start' }>): void {
-  runRunner({ ...options, port, logger: silentLogger, signal: new AbortController().signal }).then(
+  runRunner({
+    ...options,
+    databaseUrl: () => options.databaseUrl,
+    port,
+    logger: silentLogger,
+    signal: new AbortController().signal,
+  }).then(
     (end) => send({ what: 'ended', end }),
     (error: Error) => send({ what: 'ended', end: `threw ${error.stack}` }),
   );

@@ -149,13 +149,19 @@ export class Scenario {
 
   /** Starts the runner for the epoch that the run wants, or another one. */
   start(
-    options: { epoch?: number; databaseUrl?: string; faults?: Parameters<MemoryRun['port']>[1]; port?: RunPort } = {},
+    options: {
+      epoch?: number;
+      databaseUrl?: string | (() => string);
+      faults?: Parameters<MemoryRun['port']>[1];
+      port?: RunPort;
+    } = {},
   ): Runner {
     const epoch = options.epoch ?? this.epoch;
+    const url = 'databaseUrl' in options ? options.databaseUrl : this.url;
     const killing = new AbortController();
     const ended = runRunner({
       port: options.port ?? this.memory.port(epoch, options.faults),
-      databaseUrl: 'databaseUrl' in options ? options.databaseUrl : this.url,
+      databaseUrl: typeof url === 'function' ? url : () => url,
       epoch,
       folders: this.folders,
       logger: silentLogger,

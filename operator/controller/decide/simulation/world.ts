@@ -135,6 +135,7 @@ export class World {
       workloads: [workload],
       runnerJobs: this.jobs,
       verificationJobs: this.verificationJobs,
+      workloadsInUse: [],
       smokeTests: asking
         ? [{ name: 'alive', passed: this.smokePasses && live.some(({ ready }) => ready), answer: 'an answer' }]
         : [],
@@ -184,7 +185,8 @@ export class World {
     run.status = phaseMigrationRunStatus.parse(structuredClone(status));
   }
 
-  private act(action: Action): void {
+  /** Carries one action out as the API server and the controllers of Kubernetes would. */
+  act(action: Action): void {
     switch (action.kind) {
       case 'Scale':
         return this.scale(action.replicas);

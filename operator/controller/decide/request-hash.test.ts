@@ -1,0 +1,63 @@
+import { expect } from 'chai';
+import { phaseMigrationSpec } from '../../api/phase-migration.ts';
+import type { DefaultTree } from '../../api/default-tree.ts';
+import type { PhaseMigration } from '../../api/resources.ts';
+import { requestHash } from './request-hash.ts';
+
+const MANIFEST = {
+  database: { urlSecretRef: { name: 'db' } },
+  migrations: { image: 'm:2', from: 'a', to: 'b' },
+  workloads: [{ kind: 'Deployment' as const, name: 'backend', images: { backend: 'backend:2' } }],
+  backup: { claimName: 'backups' },
+  smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 } }],
+};
+
+function migrationOf(spec: object): PhaseMigration {
+  const common = { apiVersion: 'phasemigration.io/v1alpha1', kind: 'PhaseMigration', metadata: { name: 'a' } };
+  return { ...common, spec: phaseMigrationSpec.parse(spec) };
+}
+
+describe('requestHash', () => {
+  const hash = requestHash(migrationOf(MANIFEST));
+
+  it('is the same whether a default is written out or not', () => {
+    const written = { ...MANIFEST, rollback: { strategy: 'Auto' }, outageDeadlineSeconds: 300, smokeTests: [] };
+    const bare = { ...MANIFEST, smokeTests: undefined };
+    const defaults = phaseMigrationSpec.parse(bare);
+    expect(requestHash(migrationOf({ ...defaults, ...bare }))).to.equal(requestHash(migrationOf(bare)));
+    expect(requestHash(migrationOf({ ...written, outageDeadlineSeconds: defaults.outageDeadlineSeconds }))).to.equal(
+      requestHash(migrationOf(bare)),
+    );
+  });
+
+  it('is the same after an upgrade that adds fields with defaults, at every depth', () => {
+    const spec = structuredClone(migrationOf(MANIFEST)) as PhaseMigration & { spec: Record<string, unknown> };
+    const upgraded = {
+      ...spec,
+      spec: {
+        ...spec.spec,
+        newcomer: { mode: 'Careful', more: {} },
+        smokeTests: spec.spec.smokeTests.map((test) => ({ ...test, http: { ...test.http, method: 'GET' } })),
+      },
+    };
+    const smokeTest = { properties: { http: { properties: { method: { default: 'GET' } } } } };
+    const defaults: DefaultTree = {
+      properties: {
+        newcomer: { default: {}, properties: { mode: { default: 'Careful' }, more: { default: {} } } },
+        smokeTests: { default: [], items: smokeTest },
+      },
+    };
+    expect(requestHash(upgraded, defaults)).to.equal(requestHash(spec, { properties: {} }));
+  });
+
+  it('differs as soon as anything is asked for otherwise', () => {
+    const others = [
+      { ...MANIFEST, outageDeadlineSeconds: 77 },
+      { ...MANIFEST, migrations: { ...MANIFEST.migrations, image: 'm:3' } },
+      { ...MANIFEST, smokeTests: [] },
+      { ...MANIFEST, smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80, path: '/ready' } }] },
+      { ...MANIFEST, state: 'RolledBack' },
+    ].map((spec) => requestHash(migrationOf(spec)));
+    expect(new Set([hash, ...others]).size).to.equal(others.length + 1);
+  });
+});

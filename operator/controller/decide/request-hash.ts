@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { RETRY_ANNOTATION } from '../../api/names.ts';
+import type { DefaultTree } from '../../api/default-tree.ts';
+import planDefaults from '../../api/plan-defaults.json' with { type: 'json' };
+import { planOf } from '../../api/plan-of.ts';
+import type { PhaseMigration } from '../../api/resources.ts';
+
+/** The retry that was last asked for; an annotation that was taken away asks for nothing. */
+export function retryOf({ metadata, status }: PhaseMigration): string | undefined {
+  return metadata.annotations?.[RETRY_ANNOTATION] ?? status?.observedRetry;
+}
+
+/**
+ * Hash of what a run answers: the plan, the wanted state and the retry request. Fields that have their default do not
+ * count: otherwise an upgrade of the resource definitions that adds a field with a default would begin an outage for
+ * every PhaseMigration there is.
+ */
+export function requestHash(migration: PhaseMigration, defaults: DefaultTree = planDefaults): string {
+  const plan = withoutDefaults(planOf(migration.spec), defaults);
+  const request = [plan, migration.spec.state, retryOf(migration) ?? ''];
+  return createHash('sha256').update(canonicalJson(request)).digest('hex').slice(0, 32);
+}
+
+function withoutDefaults(value: unknown, tree: DefaultTree | undefined): unknown {
+  if (tree === undefined || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutDefaults(item, tree.items));
+  const entries = Object.entries(value).flatMap(([name, field]) => {
+    const own = tree.properties?.[name];
+    const kept = withoutDefaults(field, own);
+    return canonicalJson(kept) === canonicalJson(withoutDefaults(own?.default, own)) ? [] : [[name, kept] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return `{${entries
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`)
+    .join(',')}}`;
+}

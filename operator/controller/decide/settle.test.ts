@@ -1,0 +1,47 @@
+import { expect } from 'chai';
+import { FINALIZER } from '../../api/names.ts';
+import { decideRun } from './run.ts';
+import { World } from './simulation/world.ts';
+
+/** A run that has succeeded, and whose runner cannot reach the database any more. */
+function cleaningUp(): World {
+  const world = new World();
+  const { run } = world;
+  if (!run) throw new Error('there is no run');
+  run.spec.goal = 'Finished';
+  run.status = {
+    outcome: 'Succeeded',
+    completionTime: new Date(world.now).toISOString(),
+    runner: {
+      epoch: 1,
+      reachedGoal: 'Migrated',
+      waitingFor: 'cannot reach database "planner"',
+      restorePoint: { state: 'Taken', method: 'Template', database: 'phasemigration_restore_1' },
+    },
+  };
+  world.act({ kind: 'CreateRunner', epoch: 1 });
+  return world;
+}
+
+describe('settle', () => {
+  it('gives the runner ten minutes to clean up', () => {
+    const world = cleaningUp();
+    world.now += 599_999;
+    const seen = world.observe()!;
+    const decision = decideRun(seen);
+    expect(decision.finalizer).to.equal(undefined);
+    expect(decision.lookAgainAfter).to.equal(1);
+  });
+
+  it('then lets the run go, ends the runner and says what is left', () => {
+    const world = cleaningUp();
+    world.now += 600_000;
+    const decision = decideRun(world.observe()!);
+    expect(decision.finalizer).to.equal('Remove');
+    expect(decision.actions).to.deep.equal([{ kind: 'DeleteJob', name: 'runner-1' }]);
+    expect(decision.notices.map(({ message }) => message)).to.deep.equal([
+      'The run has ended, but its runner could not clean up in 10 minutes (cannot reach database "planner"): the restore point phasemigration_restore_1 may still be there.',
+    ]);
+    expect(world.run?.metadata.finalizers).to.deep.equal([FINALIZER]);
+  });
+});
