@@ -4,7 +4,7 @@ import { heldSmokeTest } from '../stack/held-steps.ts';
 import { plannerManifest } from '../stack/manifest.ts';
 import { TRANSFORM } from '../stack/migration-files.ts';
 import type { Migration, Run, Workload } from '../stack/objects.ts';
-import { plannerSite } from '../stack/scenario.ts';
+import { plannerSite, type Scenario } from '../stack/scenario.ts';
 import { waitUntil } from '../stack/wait.ts';
 
 /** Holds a step open for so many seconds, so that something can happen in it. */
@@ -102,6 +102,54 @@ describe('While a migration goes on', () => {
     expect(await site.api.list<Migration>({ path: site.paths.migrations })).to.have.length(2);
   });
 
+  scenario('one for another database waits for the workload that both need', async (scene) => {
+    const { given, when, then } = scene;
+    const database = await anotherDatabase(scene);
+    const held = await heldSmokeTest(scene);
+    await when.applied({ spec: held.spec });
+    await when.step('SmokeTest');
+    const workloads = [{ kind: 'Deployment', name: 'planner-backend' }];
+    await when.applied({ name: 'second', spec: { database, workloads } });
+    await when.reason(
+      'WorkloadInUse',
+      /Deployment planner-backend is in use by PhaseMigrationRun phases-to-user-definable-1: the outage begins when/,
+    );
+    await held.release?.();
+    await then.ends('Succeeded', 'Succeeded', /Migrated/, { name: 'phases-to-user-definable' });
+    await then.ends('Succeeded', 'Succeeded', /Migrated/, { name: 'second' });
+    await then.isMigrated();
+    expect((await then.deployment()).spec.replicas).to.equal(scene.site.replicas);
+    await given.sql('DROP DATABASE second', 'postgres');
+  });
+
+  scenario('the database goes away in the outage for longer than a restart', async ({ given, when, then }) => {
+    await when.applied({ spec: { migrations: await given.migrations(slowMigration) } });
+    await when.step('Migrate');
+    await when.scaled('planner-postgres', 0, 'statefulSets');
+    await when.podIsGone('planner-postgres-0');
+    await when.reason('Migrating', /cannot reach database "postgres" on planner-postgres:5432/);
+    await when.scaled('planner-postgres', 1, 'statefulSets');
+    await then.ends('Succeeded', 'Succeeded', /Migrated/);
+    await then.isMigrated();
+  });
+
+  scenario(
+    'the database stays away until the outage may last no longer: it is undone',
+    async ({ given, when, then }) => {
+      await when.applied({ spec: { migrations: await given.migrations(slowMigration), outageDeadlineSeconds: 15 } });
+      await when.step('Migrate');
+      await when.scaled('planner-postgres', 0, 'statefulSets');
+      await when.podIsGone('planner-postgres-0');
+      await when.reason(
+        'RollingBack',
+        /lasted longer than spec.outageDeadlineSeconds \(15 s\).* cannot reach database/,
+      );
+      await when.scaled('planner-postgres', 1, 'statefulSets');
+      await then.ends('Failed', 'OutageDeadlineExceeded', /lasted longer/);
+      await then.isAsBefore();
+    },
+  );
+
   scenario('it is deleted and made again: its backup is one of its own', async ({ site, when, then }) => {
     const backup = async () =>
       (await site.api.list<Run>({ path: site.paths.runs }))[0]?.status?.runner?.backup?.archive;
@@ -156,6 +204,14 @@ describe('While a migration goes on', () => {
     expect([spec.replicas, status?.readyReplicas]).to.deep.equal([2, 2]);
   });
 });
+
+/** A copy of the planner's database that nobody uses. @returns what spec.database says of it */
+async function anotherDatabase({ given }: Scenario): Promise<object> {
+  await given.sql('CREATE DATABASE second TEMPLATE planner_pristine OWNER planner_owner', 'postgres');
+  const url = given.url();
+  url.pathname = '/second';
+  return { ...(await given.secret('second-db', url.href)), clientRoles: [] };
+}
 
 /** A worker that does nothing, as a StatefulSet of two. */
 function worker(): object {

@@ -1,9 +1,10 @@
-import { forwardSteps } from '../stack/held-steps.ts';
+import { backwardSteps, forwardSteps } from '../stack/held-steps.ts';
 import { postgresRestarted } from '../stack/killings.ts';
 import { plannerSite } from '../stack/scenario.ts';
 
 /** Where PostgreSQL has something of the run in its hands. */
 const STEPS = ['Backup', 'RestorePoint', 'Migrate', 'Verify'];
+const STEPS_BACK = ['Rollback', 'VerifyRollback', 'RollbackUnfence'];
 
 describe('PostgreSQL is restarted', () => {
   const scenario = plannerSite('e2e-postgres-restarted');
@@ -13,6 +14,14 @@ describe('PostgreSQL is restarted', () => {
       await postgresRestarted(scene, held);
       await scene.then.ends('Succeeded', 'Succeeded', /Migrated/);
       await scene.then.isMigrated();
+      await scene.then.noEvent('RunnerReplaced');
+    });
+
+  for (const held of backwardSteps.filter(({ step }) => STEPS_BACK.includes(step)))
+    scenario(`on the way back in step ${held.step}`, async (scene) => {
+      await postgresRestarted(scene, held);
+      await scene.then.ends('RolledBack', 'RolledBack', /Smoke test "unanswered".*Everything was undone/);
+      await scene.then.isAsBefore();
       await scene.then.noEvent('RunnerReplaced');
     });
 });

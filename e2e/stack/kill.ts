@@ -1,5 +1,5 @@
 import type { Api, Thing } from './api.ts';
-import { named, type Pod } from './objects.ts';
+import { named, pathsIn, type Run } from './objects.ts';
 import { waitUntil } from './wait.ts';
 
 const NOW = '?gracePeriodSeconds=0';
@@ -33,14 +33,16 @@ export function leaderPod(api: Api, namespace: string): Promise<string> {
   );
 }
 
-/** Kills the runner's pod that is alive. @returns its name */
+/** Kills the pod of the runner that reports. The pod's own phase would not tell which: the kubelet is slow to say it. */
 export async function killRunner(api: Api, namespace: string): Promise<string> {
-  const path = `/api/v1/namespaces/${namespace}/pods`;
-  const pods = await api.list<Pod>({ path, labelSelector: 'phasemigration.io/component=runner' });
-  const alive = pods.find(({ status }) => status?.phase === 'Running');
-  if (!alive)
-    throw new Error(
-      `No runner is alive in namespace ${namespace}: ${JSON.stringify(pods.map((p) => p.status?.phase))}`,
-    );
-  return killPod(api, path, alive);
+  const paths = pathsIn(namespace);
+  const runs = await api.list<Run>({ path: paths.runs });
+  const reporting = runs.find(({ status }) => status?.runner?.podName && status.outcome === undefined);
+  const name = reporting?.status?.runner?.podName;
+  if (!name) throw new Error(`No runner reports in namespace ${namespace}: ${JSON.stringify(runs.map(statusOf))}`);
+  return killPod(api, paths.pods, { metadata: { name } });
+}
+
+function statusOf({ metadata, status }: Run) {
+  return [metadata.name, status?.outcome, status?.runner?.podName];
 }
