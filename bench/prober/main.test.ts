@@ -13,13 +13,18 @@ describe('the prober', () => {
   let server: Server | undefined;
   let prober: ChildProcessWithoutNullStreams | undefined;
 
+  const clientPorts: number[] = [];
+
   afterEach(async () => {
     prober?.kill('SIGKILL');
     if (server) await stop(server);
   });
 
   async function serve(version: string, port = 0): Promise<number> {
-    server = createServer((_request, response) => response.end(JSON.stringify({ version })));
+    server = createServer((incoming, response) => {
+      clientPorts.push(incoming.socket.remotePort!);
+      response.end(JSON.stringify({ version }));
+    });
     await once(server.listen(port, '127.0.0.1'), 'listening');
     return (server.address() as AddressInfo).port;
   }
@@ -60,6 +65,12 @@ describe('the prober', () => {
     expect(states).to.deep.equal(['1.0.0', 'failing', '2.0.0']);
     const probes = all.flatMap((line) => probesIn(line) ?? []);
     const outage = seenOutage(probes, '2.0.0');
+    const steps = clientPorts.slice(1).map((port, index) => port - clientPorts[index]!);
+    const WRAPPED = -49_000;
+    expect(
+      steps.filter((step) => !((step >= 1 && step < 100) || step < WRAPPED)),
+      'each request has the next port',
+    ).to.deep.equal([]);
     expect(outage.failed).to.be.greaterThan(0);
     expect(outage.end).to.be.within(before, after + 5);
     expect(outage.milliseconds).to.be.at.most(after - before + 40);

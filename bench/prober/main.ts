@@ -18,6 +18,8 @@ if (!url || !(Number(every) > 0) || !(Number(timeout) > 0)) {
   process.exit(2);
 }
 const timeoutMs = Number(timeout);
+/** As many as a prober that began in 1970 would have used by now: one that was started before has used others. */
+const portsBefore = Math.floor(Date.now() / Number(every));
 
 const rows: Row[] = [];
 let state = '';
@@ -26,6 +28,19 @@ let stopping = false;
 
 /** Wall time for comparison with other programs, but counted by the monotonic clock: a clock set back cannot shorten it. */
 const now = () => performance.timeOrigin + performance.now();
+
+const FIRST_PORT = 10_000;
+const PORTS = 50_000;
+
+/**
+ * A port of its own for each request, the same one not before a quarter of an hour. The kernel's choice comes back
+ * sooner than the address translation forgets a request that was sent to a pod which is gone (120 s): the new request
+ * would be sent there too, although the application is long back.
+ */
+function unusedPort(): number {
+  return FIRST_PORT + ((portsBefore + ++portsUsed) % PORTS);
+}
+let portsUsed = 0;
 
 function probe(target: string): void {
   const start = now();
@@ -42,7 +57,8 @@ function probe(target: string): void {
     if (stopping && underWay === 0) finish();
   };
   // No agent: every request opens a connection of its own, and so is balanced anew.
-  const outgoing = request(target, { agent: false, headers: { connection: 'close' } }, (response) => {
+  const options = { agent: false, localPort: unusedPort(), headers: { connection: 'close' } } as const;
+  const outgoing = request(target, options, (response) => {
     const chunks: Buffer[] = [];
     response.on('data', (chunk: Buffer) => chunks.push(chunk));
     response.on('end', () => settle(response.statusCode ?? 0, versionIn(Buffer.concat(chunks).toString())));
