@@ -30,15 +30,18 @@ export interface Controller {
 }
 
 const CONCURRENCY = 4;
-/** A runner reports several times within some milliseconds of an outage: they are summed up together. */
-const SUMMARY_DELAY_MILLISECONDS = 100;
+/**
+ * A runner reports several times within some milliseconds of an outage: they are summed up together. Every summary
+ * keeps the API server from what the outage waits for.
+ */
+const SUMMARY_DELAY_MILLISECONDS = 500;
 const BACKOFF = { baseMilliseconds: 100, capMilliseconds: 30_000 };
 
 /** Watches everything that can move a run on and reconciles whatever changed. */
 export function startController(options: ControllerOptions): Controller {
   const { client, events, logger, metrics } = options;
   const watches = new WorkloadWatches(client, logger, (key) => runs.add(key));
-  const parts = { client, events, logger, runner: options.runner, watches };
+  const parts = { client, events, logger, runner: options.runner, watches, surroundings: new Map() };
   const queue = (name: string, process: (key: string) => ReturnType<typeof reconcileRun>) => {
     const observer = metrics.queueObserver(name);
     const made = new WorkQueue({

@@ -4,7 +4,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import type { Outcome } from '../kube/queue.ts';
 import { refOfKey, type ObjectRef } from '../kube/types.ts';
 import { applyMigration } from './apply/apply.ts';
-import { decideMigration } from './decide/migration.ts';
+import { decideMigration, type MigrationDecision, type MigrationObservation } from './decide/migration.ts';
 import { transitions } from './decide/transitions.ts';
 import { gatherMigration } from './gather/gather.ts';
 
@@ -35,8 +35,14 @@ export async function reconcileMigration(parts: MigrationParts, key: string): Pr
     for (const event of decision.status ? transitions(migration.status, decision.status) : []) {
       parts.events.record({ regarding: migration, ...event });
     }
+    if (isSummaryOnly(seen, decision)) return { result: 'Done' };
   }
   return { result: 'RequeueAfter', milliseconds: 1000 };
+}
+
+/** Nothing follows from a summary of a run that is there; what changes next wakes the queue. */
+function isSummaryOnly({ runs }: MigrationObservation, { finalizer, createRun, status }: MigrationDecision): boolean {
+  return !finalizer && !createRun && runs.some(({ metadata }) => metadata.name === status?.runName);
 }
 
 /** What people want has changed since the last summary: a run that waits or goes on may have to do otherwise. */

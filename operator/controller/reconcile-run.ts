@@ -8,6 +8,7 @@ import { decideRun } from './decide/run.ts';
 import type { RunDecision } from './decide/decision.ts';
 import type { RunObservation } from './decide/observation.ts';
 import { gatherRun } from './gather/gather.ts';
+import { surroundingsOf, type Surroundings } from './gather/surroundings.ts';
 import type { RunnerImage } from './manifests/runner.ts';
 import type { WorkloadWatches } from './workload-watches.ts';
 
@@ -17,6 +18,8 @@ export interface ReconcilerParts {
   logger: Logger;
   runner: RunnerImage;
   watches: WorkloadWatches;
+  /** Of the runs that go on, by key. */
+  surroundings: Map<string, Surroundings>;
 }
 
 /** More passes than this in one go would mean that two decisions undo each other. */
@@ -29,12 +32,15 @@ const LONGEST_CHAIN = 25;
 export async function reconcileRun(parts: ReconcilerParts, key: string): Promise<Outcome> {
   const { namespace = '', name } = refOfKey(key);
   for (let pass = 0; pass < LONGEST_CHAIN; pass++) {
-    const seen = await gatherRun(parts.client, { namespace, name });
+    const seen = await gatherRun(parts.client, { namespace, name }, parts.surroundings.get(key));
     if (!seen) {
+      parts.surroundings.delete(key);
       parts.watches.forget(key);
       return { result: 'Done' };
     }
     parts.watches.follow(key, seen);
+    if (seen.run.status?.outcome) parts.surroundings.delete(key);
+    else parts.surroundings.set(key, surroundingsOf(seen.run));
     const decision = decideRun(seen);
     tellNotices(parts, seen, decision);
     const written = await applyOrTell(parts, seen, decision);

@@ -96,7 +96,7 @@ async function createJob(client: KubeClient, run: PhaseMigrationRun, job: Job): 
   if (await createOnce(client, Job, job)) return;
   const { namespace, name } = job.metadata;
   const found = await client.get(Job, { namespace, name });
-  if (found && !isOwnedBy(run, found))
+  if (found && !isOwnedBy(run.metadata.uid, found))
     throw new Error(
       `Job ${name} exists in namespace ${namespace} and is not of this run; delete it if nobody needs it.`,
     );

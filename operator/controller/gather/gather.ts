@@ -6,6 +6,7 @@ import type { PhaseMigrationRun as PhaseMigrationRunObject } from '../../api/res
 import type { RunObservation } from '../decide/observation.ts';
 import { PhaseMigration, PhaseMigrationRun } from '../resource-types.ts';
 import { observeJobs } from './jobs.ts';
+import { surroundingsOf, type Surroundings } from './surroundings.ts';
 import { askSmokeTest } from './smoke-tests.ts';
 import { workloadsInUse } from './workloads-in-use.ts';
 import { observeWorkload } from './workloads.ts';
@@ -13,27 +14,43 @@ import { observeWorkload } from './workloads.ts';
 /**
  * Reads everything that is decided on, from the API server itself and not from a cache: a stale read is how controllers
  * go wrong, and a run needs only a handful of reads. Undefined: the object is gone.
+ *
+ * @param known what an earlier look said is around the run: it is read at the same time as the run itself, because each
+ * wait for the API server is part of the outage
  */
 export async function gatherRun(
   client: KubeClient,
   ref: ObjectRef & { namespace: string },
+  known?: Surroundings,
 ): Promise<RunObservation | undefined> {
   const { namespace } = ref;
-  const run = await client.get(PhaseMigrationRun, ref);
+  const [run, early] = await Promise.all([
+    client.get(PhaseMigrationRun, ref),
+    known && gatherSurroundings(client, namespace, known),
+  ]);
   if (!run) return undefined;
-  const { plan, phaseMigrationRef } = run.spec;
-  const asking = run.status?.steps?.some(({ name, state }) => name === 'SmokeTest' && state === 'Running') ?? false;
-  const [migration, jobs, workloads, smokeTests, runs] = await Promise.all([
-    client.get(PhaseMigration, { namespace, name: phaseMigrationRef.name }),
-    observeJobs(client, run),
-    Promise.all(plan.workloads.map((workload) => observeWorkload(client, namespace, workload))),
-    Promise.all(asking ? plan.smokeTests.map((test) => askSmokeTest(client, namespace, test)) : []),
+  const isOf = known?.uid === run.metadata.uid;
+  const around = early && isOf ? early : await gatherSurroundings(client, namespace, surroundingsOf(run));
+  const [smokeTests, runs] = await Promise.all([
+    Promise.all(isAsking(run) ? run.spec.plan.smokeTests.map((test) => askSmokeTest(client, namespace, test)) : []),
     standsBeforeOutage(run) ? client.list(PhaseMigrationRun, { namespace }) : undefined,
   ]);
+  return { now: Date.now(), run, ...around, workloadsInUse: workloadsInUse(run, runs?.items ?? []), smokeTests };
+}
+
+async function gatherSurroundings(client: KubeClient, namespace: string, known: Surroundings) {
+  const [migration, jobs, workloads] = await Promise.all([
+    client.get(PhaseMigration, { namespace, name: known.migration.name }),
+    observeJobs(client, namespace, known),
+    Promise.all(known.workloads.map((workload) => observeWorkload(client, namespace, workload))),
+  ]);
   // One that was deleted and created again under the same name is another: this run is not its own.
-  const own = migration?.metadata.uid === phaseMigrationRef.uid ? migration : undefined;
-  const inUse = workloadsInUse(run, runs?.items ?? []);
-  return { now: Date.now(), run, migration: own, workloads, workloadsInUse: inUse, smokeTests, ...jobs };
+  const own = migration?.metadata.uid === known.migration.uid ? migration : undefined;
+  return { migration: own, workloads, ...jobs };
+}
+
+function isAsking({ status }: PhaseMigrationRunObject): boolean {
+  return status?.steps?.some(({ name, state }) => name === 'SmokeTest' && state === 'Running') ?? false;
 }
 
 /** Only then does it matter what other runs do, and only then is it worth reading all of them. */

@@ -4,6 +4,7 @@ import type { Pod } from '../../kube/resource-types.ts';
 import { World } from '../decide/simulation/world.ts';
 import { runnerJob } from '../manifests/runner.ts';
 import { jobsOf } from './jobs.ts';
+import { surroundingsOf } from './surroundings.ts';
 
 describe('jobsOf', () => {
   it('leaves out the Jobs of an earlier run of the same name', () => {
@@ -11,7 +12,7 @@ describe('jobsOf', () => {
     const earlier: PhaseMigrationRun = { ...run, metadata: { ...run.metadata, uid: 'earlier' } };
     const image = { image: 'runner:1', pullPolicy: 'IfNotPresent' } as const;
     const jobs = [runnerJob(earlier, 1, image), runnerJob(run, 2, image)];
-    expect(jobsOf(run, jobs, []).runnerJobs.map(({ epoch }) => epoch)).to.deep.equal([2]);
+    expect(jobsOf(surroundingsOf(run), jobs, []).runnerJobs.map(({ epoch }) => epoch)).to.deep.equal([2]);
   });
 
   it('takes the newest pod of a Job, and no other Job’s', () => {
@@ -32,6 +33,6 @@ describe('jobsOf', () => {
       pod('old', 'job', '2026-01-31T22:00:01Z'),
       pod('other', 'other', '2026-01-31T22:00:03Z'),
     ];
-    expect(jobsOf(run, [job], pods).runnerJobs[0]?.pod?.name).to.equal('new');
+    expect(jobsOf(surroundingsOf(run), [job], pods).runnerJobs[0]?.pod?.name).to.equal('new');
   });
 });

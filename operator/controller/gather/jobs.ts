@@ -1,10 +1,10 @@
 import { COMPONENT_LABEL, RUN_LABEL } from '../../api/names.ts';
-import type { PhaseMigrationRun } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Job, Pod } from '../../kube/resource-types.ts';
 import type { JobObservation } from '../decide/observation.ts';
 import { EPOCH_LABEL, isOwnedBy, VERIFICATION_LABEL } from '../manifests/labels.ts';
 import { observeJobPod } from './pods.ts';
+import type { Surroundings } from './surroundings.ts';
 
 export interface RunJobs {
   runnerJobs: JobObservation[];
@@ -12,17 +12,20 @@ export interface RunJobs {
 }
 
 /** Reads the Jobs of a run and their pods. */
-export async function observeJobs(client: KubeClient, run: PhaseMigrationRun): Promise<RunJobs> {
-  const { namespace, name } = run.metadata;
-  const selection = { namespace, labelSelector: `${RUN_LABEL}=${name}` };
+export async function observeJobs(
+  client: KubeClient,
+  namespace: string,
+  run: Pick<Surroundings, 'name' | 'uid'>,
+): Promise<RunJobs> {
+  const selection = { namespace, labelSelector: `${RUN_LABEL}=${run.name}` };
   const [jobs, pods] = await Promise.all([client.list(Job, selection), client.list(Pod, selection)]);
   return jobsOf(run, jobs.items, pods.items);
 }
 
 /** Those of a run among Jobs that carry its name: an earlier run's of the same name may not have been collected yet. */
-export function jobsOf(run: PhaseMigrationRun, jobs: Job[], pods: Pod[]): RunJobs {
+export function jobsOf(run: Pick<Surroundings, 'uid'>, jobs: Job[], pods: Pod[]): RunJobs {
   const observed = jobs
-    .filter((job) => isOwnedBy(run, job))
+    .filter((job) => isOwnedBy(run.uid, job))
     .map((job) => ({ component: job.metadata.labels?.[COMPONENT_LABEL], job: observeJob(job, pods) }));
   const ofComponent = (wanted: string) =>
     observed.filter(({ component }) => component === wanted).map(({ job }) => job);

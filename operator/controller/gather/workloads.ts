@@ -1,23 +1,29 @@
-import type { Workload } from '../../api/plan.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Deployment, Pod, StatefulSet } from '../../kube/resource-types.ts';
 import type { WorkloadObservation } from '../decide/observation.ts';
 import { observePod } from './pods.ts';
+import type { Surroundings } from './surroundings.ts';
 
 type WorkloadObject = Deployment | StatefulSet;
 
-/** Reads a workload and the pods that its selector finds, terminating ones too. */
+/**
+ * Reads a workload and the pods that its selector finds, terminating ones too; both at once where the selector is known
+ * already.
+ */
 export async function observeWorkload(
   client: KubeClient,
   namespace: string,
-  { kind, name }: Pick<Workload, 'kind' | 'name'>,
+  { kind, name, selector: known }: Surroundings['workloads'][number],
 ): Promise<WorkloadObservation> {
   const ref = { namespace, name };
-  const object: WorkloadObject | undefined =
-    kind === 'Deployment' ? await client.get(Deployment, ref) : await client.get(StatefulSet, ref);
+  const podsOf = (labelSelector: string) => client.list(Pod, { namespace, labelSelector });
+  const [object, early] = await Promise.all([
+    kind === 'Deployment' ? client.get(Deployment, ref) : client.get(StatefulSet, ref),
+    known === undefined ? undefined : podsOf(known),
+  ]);
   if (!object) return { kind, name, pods: [] };
   const selector = selectorText(object);
-  const { items } = await client.list(Pod, { namespace, labelSelector: selector });
+  const { items } = early && selector === known ? early : await podsOf(selector);
   return { kind, name, found: describe(object, selector), pods: items.map(observePod) };
 }
 

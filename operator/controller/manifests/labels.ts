@@ -28,8 +28,8 @@ export function ownedBy(run: PhaseMigrationRun): OwnerReference[] {
 }
 
 /** An object of an earlier run of the same name is not this run's. */
-export function isOwnedBy(run: PhaseMigrationRun, { metadata }: KubeObject): boolean {
-  return metadata.ownerReferences?.some(({ uid }) => uid === run.metadata.uid) ?? false;
+export function isOwnedBy(runUid: string | undefined, { metadata }: KubeObject): boolean {
+  return metadata.ownerReferences?.some(({ uid }) => uid === runUid) ?? false;
 }
 
 /** What the restricted Pod Security Standard asks of a container, with a read-only root. */
