@@ -4,6 +4,7 @@ import { messageOf, type Logger } from '../kube/logger.ts';
 import type { Outcome } from '../kube/queue.ts';
 import { refOfKey } from '../kube/types.ts';
 import { applyRun } from './apply/apply.ts';
+import { isIrrevocable } from './decide/irrevocable.ts';
 import { decideRun } from './decide/run.ts';
 import type { RunDecision } from './decide/decision.ts';
 import type { RunObservation } from './decide/observation.ts';
@@ -30,18 +31,17 @@ const LONGEST_CHAIN = 25;
  * of waiting for the own write to come back through the watch saves some milliseconds of outage a pass.
  */
 export async function reconcileRun(parts: ReconcilerParts, key: string): Promise<Outcome> {
-  const { namespace = '', name } = refOfKey(key);
   for (let pass = 0; pass < LONGEST_CHAIN; pass++) {
-    const seen = await gatherRun(parts.client, { namespace, name }, parts.surroundings.get(key));
-    if (!seen) {
+    const found = await look(parts, key);
+    if (!found) {
       parts.surroundings.delete(key);
       parts.watches.forget(key);
       return { result: 'Done' };
     }
+    const { seen, decision } = found;
     parts.watches.follow(key, seen);
     if (seen.run.status?.outcome) parts.surroundings.delete(key);
     else parts.surroundings.set(key, surroundingsOf(seen.run));
-    const decision = decideRun(seen);
     tellNotices(parts, seen, decision);
     const written = await applyOrTell(parts, seen, decision);
     if (!written) {
@@ -52,6 +52,23 @@ export async function reconcileRun(parts: ReconcilerParts, key: string): Promise
     }
   }
   return { result: 'RequeueAfter', milliseconds: 1000 };
+}
+
+interface Look {
+  seen: RunObservation;
+  decision: RunDecision;
+}
+
+/** Gathers and decides; again, on what is current, if a quick look leads to what cannot be taken back. */
+async function look({ client, surroundings }: ReconcilerParts, key: string): Promise<Look | undefined> {
+  const { namespace = '', name } = refOfKey(key);
+  const lookOnce = async (known?: Surroundings) => {
+    const seen = await gatherRun(client, { namespace, name }, known);
+    return seen && { seen, decision: decideRun(seen) };
+  };
+  const known = surroundings.get(key);
+  const quick = known && (await lookOnce(known));
+  return quick && !isIrrevocable(quick.seen, quick.decision) ? quick : lookOnce();
 }
 
 /** A write that the API server refuses for good (a quota, a policy) is told on the PhaseMigration, not only logged. */

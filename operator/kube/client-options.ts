@@ -13,6 +13,15 @@ export interface CallOptions {
   timeoutMilliseconds?: number;
 }
 
+export interface ListOptions extends CallOptions {
+  /**
+   * Answered at once from what the API server remembers, which may be a little older than what is stored
+   * (https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list, `resourceVersion=0`). A
+   * current list waits until the server's memory has caught up with the store, up to 100 ms.
+   */
+  remembered?: boolean;
+}
+
 export interface WriteOptions extends CallOptions {
   /** Name under which the written fields are owned (metadata.managedFields). */
   fieldManager?: string;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeClient, isAlreadyExists, isConflict, isForbidden, isGone, isInvalid } from './client.ts';
 import { inClusterCredentials } from './credentials.ts';
-import { errorFrom, eachOf, newNamespace, startHarness, Widget, widget, type Harness } from './harness.test.ts';
+import { errorFrom, eachOf, newNamespace, startHarness, until, Widget, widget, type Harness } from './harness.test.ts';
 import { startRelay } from './relay.test.ts';
 import { ConfigMap, Deployment, ServiceAccount } from './resource-types.ts';
 import type { KubeObject, ResourceType } from './types.ts';
@@ -53,6 +53,15 @@ describe('KubeClient on a real API server', function () {
     ]);
     expect(items[0]?.metadata.creationTimestamp).to.be.a('string');
     expect(Number(resourceVersion)).to.be.greaterThan(0);
+  });
+
+  it('lists what the server remembers, which catches up with what is stored', async () => {
+    await client.create(ConfigMap, configMap('a'));
+    await client.create(ConfigMap, configMap('b'));
+    const remembered = async () =>
+      (await client.list(ConfigMap, { namespace }, { remembered: true })).items.map(({ metadata }) => metadata.name);
+    await until(async () => (await remembered()).length === 2, 'both are remembered');
+    expect(await remembered()).to.deep.equal(['a', 'b']);
   });
 
   it('selects by label, by field, and over all namespaces', async () => {

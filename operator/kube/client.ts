@@ -6,6 +6,7 @@ import type {
   CallOptions,
   ClientOptions,
   DeleteOptions,
+  ListOptions,
   LogOptions,
   PatchOptions,
   Selection,
@@ -93,7 +94,7 @@ export class KubeClient {
   async list<T extends KubeObject>(
     type: ResourceType<T>,
     selection: Selection = {},
-    options: CallOptions = {},
+    options: ListOptions = {},
   ): Promise<{ items: T[]; resourceVersion: string }> {
     const items: T[] = [];
     const resourceVersion = await this.listPages(type, selection, (page) => items.push(...page), options);
@@ -108,7 +109,7 @@ export class KubeClient {
     type: ResourceType<T>,
     selection: Selection,
     onPage: (items: T[]) => void,
-    options: CallOptions = {},
+    options: ListOptions = {},
   ): Promise<string> {
     let next: string | undefined;
     let limit: number | undefined = pageSize;
@@ -222,9 +223,9 @@ export class KubeClient {
     type: ResourceType<T>,
     { namespace, labelSelector, fieldSelector }: Selection,
     page: { limit?: number; continue?: string },
-    options: CallOptions,
+    options: ListOptions,
   ): Promise<ListBody<T> | undefined> {
-    const query = { labelSelector, fieldSelector, ...page };
+    const query = { labelSelector, fieldSelector, ...(options.remembered ? { resourceVersion: '0' } : page) };
     try {
       const request = { method: 'GET' as const, path: pathOf(type, { namespace }), query };
       return await this.#json<ListBody<T>>({ ...request, accept: acceptOf(type, 'List') }, options);

@@ -14,6 +14,8 @@ export function keepRunnerAlive(draft: Draft): 'Stop' | undefined {
   for (const job of draft.seen.runnerJobs) {
     if (job.epoch < epoch && !job.deleting) draft.act({ kind: 'DeleteJob', name: job.name });
   }
+  // It has ended because there is nothing left for it to do.
+  if (draft.runner?.reachedGoal === 'Finished') return undefined;
   const current = draft.seen.runnerJobs.find((job) => job.epoch === epoch);
   recordPodProblem(draft, current);
   if (!current) {

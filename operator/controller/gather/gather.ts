@@ -1,5 +1,5 @@
 import { GROUP } from '../../api/names.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient, ListOptions } from '../../kube/client.ts';
 import type { ObjectRef } from '../../kube/types.ts';
 import type { MigrationObservation } from '../decide/migration.ts';
 import type { PhaseMigrationRun as PhaseMigrationRunObject } from '../../api/resources.ts';
@@ -15,8 +15,8 @@ import { observeWorkload } from './workloads.ts';
  * Reads everything that is decided on, from the API server itself and not from a cache: a stale read is how controllers
  * go wrong, and a run needs only a handful of reads. Undefined: the object is gone.
  *
- * @param known what an earlier look said is around the run: it is read at the same time as the run itself, because each
- * wait for the API server is part of the outage
+ * @param known what an earlier look said is around the run. It is read at the same time as the run itself, and lists as
+ * the API server remembers them: every wait is part of the outage. Such a look may be some milliseconds old.
  */
 export async function gatherRun(
   client: KubeClient,
@@ -26,11 +26,11 @@ export async function gatherRun(
   const { namespace } = ref;
   const [run, early] = await Promise.all([
     client.get(PhaseMigrationRun, ref),
-    known && gatherSurroundings(client, namespace, known),
+    known && gatherSurroundings(client, namespace, known, { remembered: true }),
   ]);
   if (!run) return undefined;
   const isOf = known?.uid === run.metadata.uid;
-  const around = early && isOf ? early : await gatherSurroundings(client, namespace, surroundingsOf(run));
+  const around = early && isOf ? early : await gatherSurroundings(client, namespace, surroundingsOf(run), {});
   const [smokeTests, runs] = await Promise.all([
     Promise.all(isAsking(run) ? run.spec.plan.smokeTests.map((test) => askSmokeTest(client, namespace, test)) : []),
     standsBeforeOutage(run) ? client.list(PhaseMigrationRun, { namespace }) : undefined,
@@ -38,11 +38,11 @@ export async function gatherRun(
   return { now: Date.now(), run, ...around, workloadsInUse: workloadsInUse(run, runs?.items ?? []), smokeTests };
 }
 
-async function gatherSurroundings(client: KubeClient, namespace: string, known: Surroundings) {
+async function gatherSurroundings(client: KubeClient, namespace: string, known: Surroundings, options: ListOptions) {
   const [migration, jobs, workloads] = await Promise.all([
     client.get(PhaseMigration, { namespace, name: known.migration.name }),
-    observeJobs(client, namespace, known),
-    Promise.all(known.workloads.map((workload) => observeWorkload(client, namespace, workload))),
+    observeJobs(client, namespace, known, options),
+    Promise.all(known.workloads.map((workload) => observeWorkload(client, namespace, workload, options))),
   ]);
   // One that was deleted and created again under the same name is another: this run is not its own.
   const own = migration?.metadata.uid === known.migration.uid ? migration : undefined;

@@ -1,5 +1,5 @@
 import { COMPONENT_LABEL, RUN_LABEL } from '../../api/names.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient, ListOptions } from '../../kube/client.ts';
 import { Job, Pod } from '../../kube/resource-types.ts';
 import type { JobObservation } from '../decide/observation.ts';
 import { EPOCH_LABEL, isOwnedBy, VERIFICATION_LABEL } from '../manifests/labels.ts';
@@ -16,9 +16,10 @@ export async function observeJobs(
   client: KubeClient,
   namespace: string,
   run: Pick<Surroundings, 'name' | 'uid'>,
+  options: ListOptions,
 ): Promise<RunJobs> {
   const selection = { namespace, labelSelector: `${RUN_LABEL}=${run.name}` };
-  const [jobs, pods] = await Promise.all([client.list(Job, selection), client.list(Pod, selection)]);
+  const [jobs, pods] = await Promise.all([client.list(Job, selection, options), client.list(Pod, selection, options)]);
   return jobsOf(run, jobs.items, pods.items);
 }
 

@@ -1,4 +1,4 @@
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient, ListOptions } from '../../kube/client.ts';
 import { Deployment, Pod, StatefulSet } from '../../kube/resource-types.ts';
 import type { WorkloadObservation } from '../decide/observation.ts';
 import { observePod } from './pods.ts';
@@ -14,9 +14,10 @@ export async function observeWorkload(
   client: KubeClient,
   namespace: string,
   { kind, name, selector: known }: Surroundings['workloads'][number],
+  options: ListOptions,
 ): Promise<WorkloadObservation> {
   const ref = { namespace, name };
-  const podsOf = (labelSelector: string) => client.list(Pod, { namespace, labelSelector });
+  const podsOf = (labelSelector: string) => client.list(Pod, { namespace, labelSelector }, options);
   const [object, early] = await Promise.all([
     kind === 'Deployment' ? client.get(Deployment, ref) : client.get(StatefulSet, ref),
     known === undefined ? undefined : podsOf(known),

@@ -142,6 +142,20 @@ export class World {
     });
   }
 
+  lastSeen: RunObservation | undefined;
+
+  /** The same observation with the pods and Jobs of an earlier one. */
+  remember(current: RunObservation): RunObservation {
+    const { lastSeen } = this;
+    if (!lastSeen) return current;
+    const workloads = current.workloads.map((workload, index) => {
+      const pods = lastSeen.workloads[index]?.pods ?? workload.pods;
+      return { ...workload, pods };
+    });
+    const { runnerJobs, verificationJobs } = lastSeen;
+    return structuredClone({ ...current, workloads, runnerJobs, verificationJobs });
+  }
+
   /** Carries out the first `limit` writes of a decision: the operator may be killed between any two. */
   apply(seen: RunObservation, decision: RunDecision, limit: number): number {
     const writes = this.writesOf(seen, decision);
