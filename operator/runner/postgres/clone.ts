@@ -6,15 +6,24 @@ export async function databaseExists(session: Session, database: string): Promis
 }
 
 /**
- * Copies a database, file by file: the checkpoints that this waits for leave nothing to be written when the copy is
- * dropped, while users are back. Before version 15 it was the only way and could not be named. Needs that nobody but
- * the asking session is connected to it.
+ * Up to this size a copy through the WAL is quicker than one file by file, which waits for two checkpoints of the whole
+ * server: 71 against 156 ms at 8 MB, 426 against 821 at 32 MB, 1083 against 660 at 131 MB.
  */
+const SMALL_BYTES = 64_000_000;
+
+/** How a database of this size is copied; before version 15 file by file was the only way and could not be named. */
+export function cloneStrategy(major: number, sizeBytes: number): 'wal_log' | 'file_copy' | undefined {
+  if (major < 15) return undefined;
+  return sizeBytes < SMALL_BYTES ? 'wal_log' : 'file_copy';
+}
+
+/** Copies a database. Needs that nobody but the asking session is connected to it. */
 export async function cloneDatabase(
   session: Session,
-  { source, clone }: { source: string; clone: string },
+  { source, clone, sizeBytes }: { source: string; clone: string; sizeBytes: number },
 ): Promise<void> {
-  const strategy = session.major < 15 ? '' : ' STRATEGY file_copy';
+  const chosen = cloneStrategy(session.major, sizeBytes);
+  const strategy = chosen ? ` STRATEGY ${chosen}` : '';
   await session.query(`CREATE DATABASE ${identifier(clone)} TEMPLATE ${identifier(source)}${strategy}`);
 }
 
