@@ -122,7 +122,7 @@ describe('A run on a real PostgreSQL', function () {
       Backup: /^5\.\d kB in \/.*\.dump, SHA-256 [0-9a-f]{12}…, read back whole\.$/,
       Fence: new RegExp(`^Roles refused: ${scenario.client}; 1 session ended \\(shop-backend 127.0.0.1: 1\\)\\.$`),
       RestorePoint: new RegExp(`^Template database ${scenario.database}_restore_[0-9a-f]{8}, \\d+ kB in .* m?s\\.$`),
-      Snapshot: /^1 figure recorded\.$/,
+      Snapshot: /^1 figure recorded, equal in the restore point\.$/,
       Migrate: /^0002 applied in \d+ ms\.$/,
       Verify: /^1 of 1 checks and 1 figure as expected, before COMMIT; 1 of 1 verification Jobs succeeded\.$/,
       Unfence: new RegExp(`^Roles admitted again: ${scenario.client}\\.$`),

@@ -39,8 +39,6 @@ export interface Work {
   operations: Operation[];
   /** The schema as it was when everything was prepared; absent after a start in the outage. */
   schemaBefore?: Fingerprint;
-  /** Settles when the restore point that was just taken is proved equal to the original; absent where none was taken. */
-  restorePoint?: Promise<void>;
   /** Aborts when the goal changes, a session is lost or the pod ends; every session is cut then. */
   signal: AbortSignal;
   /** Where verification Jobs wait; absent where nobody can wait. */

@@ -57,7 +57,6 @@ async function migrateWhole(work: Work, operations: Operation[]): Promise<void> 
       const applied = await applyInTransaction(operations, applyOptions(work, target));
       describeApplied(evidence, applied);
       await verifyInTransaction(work, target);
-      await work.restorePoint;
       await announced;
       await assertNoClients(work);
       await commit(work, target);
@@ -66,8 +65,6 @@ async function migrateWhole(work: Work, operations: Operation[]): Promise<void> 
       return appliedInWords(applied);
     } catch (error) {
       if (!isTransient(error) && !(error instanceof NotReached)) await rollBackTransaction(work, target);
-      // Undoing would drop the restore point under the hands of whoever still reads it.
-      await work.restorePoint?.catch(() => undefined);
       throw error;
     }
   });
@@ -122,7 +119,6 @@ export async function commit(work: Work, session: Session): Promise<void> {
 
 async function migrateOneByOne(work: Work, operations: Operation[], evidence: Evidence): Promise<string> {
   const target = await openTarget(work);
-  await work.restorePoint;
   await announceChange(work);
   const applied: Applied[] = [];
   for (const operation of operations) {

@@ -28,9 +28,9 @@ describe('A restore point whose figures differ from the original’s', function 
       const runner = scenario.start();
       expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');
       operator.stop();
-      const failed = scenario.memory.runner.steps?.find(({ name, state }) => name === 'Migrate' && state === 'Failed');
+      const failed = scenario.step('Snapshot');
       expect(failed?.reason).equal('RestorePointFailed');
-      expect(failed?.message).contain('figure "place" differs in the restore point');
+      expect(failed?.message).contain('figure "place" differs in the copy');
       const committed = scenario.memory.history.filter(({ databaseChanged }) => databaseChanged === 'Yes');
       expect(committed, 'reports of a change').deep.equal([]);
       await expectExactly(scenario, PUT_BACK);

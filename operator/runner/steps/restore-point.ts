@@ -21,9 +21,8 @@ export function startSide(work: Work): SchemaSide {
 }
 
 /**
- * Takes what the database can be put back to, and the figures that must be the same afterwards. The copy's figures are
- * read and compared while the migration is carried out: `work.restorePoint` resolves when they are equal, and nothing is
- * committed before.
+ * Takes what the database can be put back to, and the figures that must be the same afterwards: both are read back from
+ * the copy and compared with the original before anything is migrated.
  */
 export async function takeRestorePoint(work: Work, method: RestorePointMethod): Promise<void> {
   if (method === 'None') return snapshotStep(work);
@@ -37,10 +36,8 @@ export async function takeRestorePoint(work: Work, method: RestorePointMethod): 
     const { database, bytes = 0, cloneMilliseconds = 0 } = evidence;
     return `Template database ${database}, ${bytesInWords(bytes)} in ${durationInWords(cloneMilliseconds)}.`;
   });
-  await snapshotStep(work);
-  work.restorePoint = proveClone(work, copy!);
-  // Whoever commits waits for it; a failure must not end the process before.
-  work.restorePoint.catch(() => undefined);
+  await snapshotStep(work, copy);
+  await sealClone(work, copy!);
 }
 
 async function takeClone(work: Work, evidence: Evidence): Promise<Session> {
@@ -100,37 +97,26 @@ async function sealClone(work: Work, copy: Session): Promise<void> {
   work.reporter.update({ restorePoint: { ...work.reporter.status.restorePoint!, state: 'Taken' } });
 }
 
-/**
- * Compares the copy's figures with the original's; that they are equal is acknowledged when this resolves.
- *
- * @throws StepFailure RestorePointFailed, naming the figure that differs
- */
-async function proveClone(work: Work, copy: Session): Promise<void> {
-  const copied = await figuresOf(work, copy);
-  for (const [name, figure] of Object.entries(work.reporter.status.snapshots ?? {})) {
-    const difference = compareFigures(figure, copied[name] ?? '[]');
-    if (difference)
-      throw new StepFailure('RestorePointFailed', `figure "${name}" differs in the restore point: ${difference}`);
-  }
-  await sealClone(work, copy);
-  await work.reporter.flush();
-}
-
-function figuresOf(work: Work, session: Session): Promise<Record<string, string>> {
-  const questions = { snapshots: work.spec.plan.snapshots, side: startSide(work) };
-  return takeFigures(session, questions, { inTransaction: false, timeoutMs: questionTimeout(work) });
-}
-
-/** Records the figures of the original. */
-function snapshotStep(work: Work): Promise<void> {
+/** Records the figures of the original, and compares them with the copy's where there is one. */
+function snapshotStep(work: Work, copy?: Session): Promise<void> {
   return runStep(work, 'Snapshot', 'RestorePointFailed', async (evidence) => {
     const target = await openTarget(work);
-    const figures = await figuresOf(work, target);
+    const questions = { snapshots: work.spec.plan.snapshots, side: startSide(work) };
+    const options = { inTransaction: false, timeoutMs: questionTimeout(work) };
+    const [figures, copied] = await Promise.all([
+      takeFigures(target, questions, options),
+      copy ? takeFigures(copy, questions, options) : undefined,
+    ]);
+    for (const [name, figure] of Object.entries(copied ?? {})) {
+      const difference = compareFigures(figures[name]!, figure);
+      if (difference)
+        throw new StepFailure('RestorePointFailed', `figure "${name}" differs in the copy: ${difference}`);
+    }
     evidence['figures'] = String(Object.keys(figures).length);
     evidence['schemaFingerprint'] = (await schemaOf(work, target)) ?? '';
     if ((await currentName(work)) !== target.database) throw new Error('the target database was renamed meanwhile');
     work.reporter.update({ snapshots: figures });
-    return `${count(Object.keys(figures).length, 'figure')} recorded.`;
+    return `${count(Object.keys(figures).length, 'figure')} recorded${copied ? ', equal in the restore point' : ''}.`;
   });
 }
 
