@@ -204,7 +204,6 @@ export const planFields = {
   backup: z
     .object({
       claimName: objectName('A PersistentVolumeClaim in the same namespace that the archive is written to.'),
-      retentionSeconds: int32(0, 315_360_000, 'How long a backup is kept, in seconds.').default(2_592_000),
     })
     .describe('Where pg_dump’s archive goes.'),
   verification: z

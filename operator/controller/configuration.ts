@@ -18,6 +18,7 @@ const environment = z.object({
   POD_NAMESPACE: z._default(name, 'default'),
   RUNNER_IMAGE: name,
   RUNNER_IMAGE_PULL_POLICY: z._default(z.enum(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
+  RUNNER_IMAGE_PULL_SECRETS: z.pipe(z._default(z.string(), ''), names),
   WATCH_NAMESPACES: z.pipe(z._default(z.string(), ''), names),
   HEALTH_PORT: z._default(port, 8081),
   METRICS_PORT: z._default(port, 8080),

@@ -27,7 +27,11 @@ async function main(configuration: Configuration): Promise<void> {
   let controller: Controller | undefined;
   const lead = () => {
     metrics.setLeading(LEASE, true);
-    const runner = { image: configuration.RUNNER_IMAGE, pullPolicy: configuration.RUNNER_IMAGE_PULL_POLICY };
+    const runner = {
+      image: configuration.RUNNER_IMAGE,
+      pullPolicy: configuration.RUNNER_IMAGE_PULL_POLICY,
+      pullSecrets: configuration.RUNNER_IMAGE_PULL_SECRETS,
+    };
     controller = startController({
       client,
       events,

@@ -22,6 +22,33 @@ describe('stateWords', () => {
     );
   });
 
+  it('gives the commands that bring the application back when undoing failed, with every name in them', () => {
+    const status: PhaseMigrationRunStatus = {
+      ...undoing,
+      outcome: 'NeedsHuman',
+      workloads: [
+        { kind: 'Deployment', name: 'backend', uid: 'd', replicas: 3, selector: 'x', images: { backend: 'backend:1' } },
+      ],
+      runner: {
+        epoch: 1,
+        database: { name: 'planner', systemIdentifier: '1' },
+        fence: { state: 'Raised', mode: 'ConnectionLimit', connectionLimit: 37 },
+        restorePoint: { state: 'Taken', method: 'Template', database: 'planner_restore_1' },
+        steps: [{ name: 'Rollback', state: 'Failed', message: 'no disk left' }],
+      },
+    };
+    const { message } = stateWords(spec, status);
+    expect(message).to.contain('Undoing it failed too: no disk left.');
+    expect(message).to.contain('the restore point is database planner_restore_1');
+    expect(message).to.match(
+      /: ALTER DATABASE "planner" CONNECTION LIMIT 37; kubectl set image deployment\/backend backend=backend:1; kubectl scale deployment\/backend --replicas=3\.$/,
+    );
+    const restorePoint = { ...status.runner!.restorePoint!, state: 'PuttingBack' as const };
+    expect(stateWords(spec, { ...status, runner: { ...status.runner!, restorePoint } }).message).to.contain(
+      "it is database planner_restore_1, or has the database's own name already",
+    );
+  });
+
   it('says in the outage what the migration waits for', () => {
     const { failure: _failure, ...status } = undoing;
     const message = 'Migrating a → b: step Migrate. waits for a lock held by psql.';

@@ -153,16 +153,24 @@ function needsHumanMessage(status: PhaseMigrationRunStatus): string {
 function whatToRestoreFrom(runner: PhaseMigrationRunStatus['runner']): string[] {
   const { backup, restorePoint } = runner ?? {};
   const kept = restorePoint && restorePoint.state !== 'PutBack' && restorePoint.state !== 'Dropped';
-  const clone = kept && restorePoint.database ? [`the restore point is database ${restorePoint.database}`] : [];
+  const clone = kept && restorePoint.database ? [cloneInWords(restorePoint.state, restorePoint.database)] : [];
   const archive = kept && restorePoint.archive ? [`the restore point is archive ${restorePoint.archive}`] : [];
   return [...clone, ...archive, ...(backup ? [`the backup is ${backup.archive} (SHA-256 ${backup.sha256})`] : [])];
+}
+
+function cloneInWords(state: string, database: string): string {
+  return state === 'PuttingBack'
+    ? `the restore point was being put in place: it is database ${database}, or has the database's own name already`
+    : `the restore point is database ${database}`;
 }
 
 function commandsToComeBack(status: PhaseMigrationRunStatus): string[] {
   const { fence } = status.runner ?? {};
   const roles = (fence?.roles ?? []).map((role) => `ALTER ROLE "${role}" LOGIN`);
   const limit =
-    fence?.connectionLimit === undefined ? [] : [`ALTER DATABASE … CONNECTION LIMIT ${fence.connectionLimit}`];
+    fence?.connectionLimit === undefined
+      ? []
+      : [`ALTER DATABASE "${status.runner?.database?.name ?? '…'}" CONNECTION LIMIT ${fence.connectionLimit}`];
   const workloads = (status.workloads ?? []).flatMap(({ kind, name, replicas, images }) => {
     const workload = `${kind.toLowerCase()}/${name}`;
     const old = Object.entries(images).map(([container, image]) => `${container}=${image}`);

@@ -7,6 +7,13 @@ import { labelsOf, ownedBy, restrictedContainer, restrictedPod } from './labels.
 export interface RunnerImage {
   image: string;
   pullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  /** Names of Secrets in the namespace of the PhaseMigration. */
+  pullSecrets?: string[];
+}
+
+/** For a pod of a run; a name that is not there does no harm. */
+export function imagePullSecrets({ pullSecrets = [] }: RunnerImage): { imagePullSecrets?: { name: string }[] } {
+  return pullSecrets.length > 0 ? { imagePullSecrets: pullSecrets.map((name) => ({ name })) } : {};
 }
 
 /** Where verification Jobs ask whether they may begin, and where the kubelet asks whether the runner is alive. */
@@ -80,6 +87,7 @@ export function runnerJob(run: PhaseMigrationRun, epoch: number, runner: RunnerI
         spec: {
           serviceAccountName: accountName(run),
           automountServiceAccountToken: true,
+          ...imagePullSecrets(runner),
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: 20,
           securityContext: {

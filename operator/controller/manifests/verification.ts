@@ -3,7 +3,7 @@ import type { PhaseMigrationRun } from '../../api/resources.ts';
 import type { Job } from '../../kube/resource-types.ts';
 import { verificationJobName } from '../decide/verification-jobs.ts';
 import { labelsOf, ownedBy, restrictedContainer, restrictedPod, VERIFICATION_LABEL } from './labels.ts';
-import { GATE_PORT, type RunnerImage } from './runner.ts';
+import { GATE_PORT, imagePullSecrets, type RunnerImage } from './runner.ts';
 
 /**
  * A verification Job: the user's image, held back by a gate until the runner says that the migrated schema is there.
@@ -33,6 +33,7 @@ export function verificationJobManifest(
         metadata: { labels },
         spec: {
           automountServiceAccountToken: false,
+          ...imagePullSecrets(runner),
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: 5,
           securityContext: { ...restrictedPod, runAsUser: 65532, runAsGroup: 65532 },

@@ -186,7 +186,7 @@ const revision: Policy = ({ ledger, spec, database }) => {
     return [
       violation(
         'UnexpectedRevision',
-        `database "${database}" has no ledger of migrations, but "${spec.startRevision}" was expected; declare what is there with: runner migrate --baseline ${spec.startRevision}`,
+        `database "${database}" has no ledger of migrations, but "${spec.startRevision}" was expected; declare what is there with: runner migrate --baseline ${spec.startRevision} --to ${spec.startRevision}`,
       ),
     ];
   const unexplained = ledger.unexplained.map(({ name, direction }) =>

@@ -162,7 +162,7 @@ export const HISTORY: Case[] = [
     options: { at: 'none' },
     reason: 'UnexpectedRevision',
     message: ({ database }) =>
-      `database "${database}" has no ledger of migrations, but "0001" was expected; declare what is there with: runner migrate --baseline 0001`,
+      `database "${database}" has no ledger of migrations, but "0001" was expected; declare what is there with: runner migrate --baseline 0001 --to 0001`,
   },
   {
     title: 'a revision that has no file',
