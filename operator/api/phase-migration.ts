@@ -36,7 +36,7 @@ export const phaseMigrationSpec = z
 export const outage = z
   .object({
     startTime: time('When the first workload was told to scale down.').optional(),
-    endTime: time('When every workload was ready again.').optional(),
+    endTime: time('When every workload had a pod that is ready again.').optional(),
     milliseconds: z.int().min(0).optional().describe('The time between the two.'),
   })
   .describe('The outage as the operator measured it.');
