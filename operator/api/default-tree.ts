@@ -1,27 +1,18 @@
-/** The defaults of a schema and of what lies within it, without all else that the schema says. */
+/** The fields of a schema and their defaults, without all else that the schema says. */
 export interface DefaultTree {
   default?: unknown;
+  /** All fields; absent where the schema does not name them. */
   properties?: Record<string, DefaultTree>;
   items?: DefaultTree;
 }
 
-/** The defaults that an OpenAPI schema has anywhere; undefined where it has none. */
-export function defaultTree(schema: unknown): DefaultTree | undefined {
-  if (typeof schema !== 'object' || schema === null) return undefined;
-  const {
-    default: own,
-    properties = {},
-    items,
-  } = schema as { default?: unknown; properties?: object; items?: unknown };
-  const within = Object.entries(properties).flatMap(([name, value]) => {
-    const tree = defaultTree(value);
-    return tree ? [[name, tree] as const] : [];
-  });
-  const ofItems = defaultTree(items);
-  const tree: DefaultTree = {
+/** The fields and defaults that an OpenAPI schema has anywhere. */
+export function defaultTree(schema: object): DefaultTree {
+  const { default: own, properties, items } = schema as { default?: unknown; properties?: object; items?: object };
+  const fields = Object.entries(properties ?? {}).map(([name, field]) => [name, defaultTree(field as object)] as const);
+  return {
     ...(own === undefined ? {} : { default: own }),
-    ...(within.length > 0 ? { properties: Object.fromEntries(within) } : {}),
-    ...(ofItems ? { items: ofItems } : {}),
+    ...(properties ? { properties: Object.fromEntries(fields) } : {}),
+    ...(items ? { items: defaultTree(items) } : {}),
   };
-  return Object.keys(tree).length > 0 ? tree : undefined;
 }

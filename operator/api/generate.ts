@@ -22,7 +22,7 @@ for (const folder of ['crds', 'charts/phase-migration-operator/files/crds']) {
   }
 }
 const defaults = join(root, 'operator', 'api', 'plan-defaults.json');
-writeFileSync(defaults, `${JSON.stringify(defaultTree(structuralSchema(plan)) ?? {}, undefined, 2)}\n`);
+writeFileSync(defaults, `${JSON.stringify(defaultTree(structuralSchema(plan)), undefined, 2)}\n`);
 console.log(`Wrote ${defaults}`);
 const reference = join(root, 'docs', 'api-reference.md');
 writeFileSync(reference, apiReference());

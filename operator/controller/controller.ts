@@ -11,6 +11,7 @@ import type { RunnerImage } from './manifests/runner.ts';
 import { reconcileMigration } from './reconcile-migration.ts';
 import { reconcileRun } from './reconcile-run.ts';
 import { PhaseMigration, PhaseMigrationRun } from './resource-types.ts';
+import { Turns } from './turns.ts';
 import { WorkloadWatches } from './workload-watches.ts';
 
 export interface ControllerOptions {
@@ -41,7 +42,15 @@ const BACKOFF = { baseMilliseconds: 100, capMilliseconds: 30_000 };
 export function startController(options: ControllerOptions): Controller {
   const { client, events, logger, metrics } = options;
   const watches = new WorkloadWatches(client, logger, (key) => runs.add(key));
-  const parts = { client, events, logger, runner: options.runner, watches, surroundings: new Map() };
+  const parts = {
+    client,
+    events,
+    logger,
+    runner: options.runner,
+    watches,
+    surroundings: new Map(),
+    outages: new Turns(),
+  };
   const queue = (name: string, process: (key: string) => ReturnType<typeof reconcileRun>) => {
     const observer = metrics.queueObserver(name);
     const made = new WorkQueue({

@@ -11,6 +11,7 @@ import type { RunObservation } from './decide/observation.ts';
 import { gatherRun } from './gather/gather.ts';
 import { surroundingsOf, type Surroundings } from './gather/surroundings.ts';
 import type { RunnerImage } from './manifests/runner.ts';
+import type { Turns } from './turns.ts';
 import type { WorkloadWatches } from './workload-watches.ts';
 
 export interface ReconcilerParts {
@@ -21,6 +22,8 @@ export interface ReconcilerParts {
   watches: WorkloadWatches;
   /** Of the runs that go on, by key. */
   surroundings: Map<string, Surroundings>;
+  /** Outages are begun one after the other: each must see which workloads the others have taken. */
+  outages: Turns;
 }
 
 /** More passes than this in one go would mean that two decisions undo each other. */
@@ -43,7 +46,7 @@ export async function reconcileRun(parts: ReconcilerParts, key: string): Promise
     if (seen.run.status?.outcome) parts.surroundings.delete(key);
     else parts.surroundings.set(key, surroundingsOf(seen.run));
     tellNotices(parts, seen, decision);
-    const written = await applyOrTell(parts, seen, decision);
+    const written = beginsOutage(found) ? await beginOutage(parts, key) : await applyOrTell(parts, seen, decision);
     if (!written) {
       const { lookAgainAfter } = decision;
       return lookAgainAfter === undefined
@@ -59,16 +62,29 @@ interface Look {
   decision: RunDecision;
 }
 
+function beginsOutage({ seen, decision }: Look): boolean {
+  return decision.status?.workloads !== undefined && seen.run.status?.workloads === undefined;
+}
+
+/** Looks once more when it is its turn, and does what is right then. */
+function beginOutage(parts: ReconcilerParts, key: string): Promise<boolean> {
+  return parts.outages.take(async () => {
+    const current = await lookOnce(parts, key);
+    return current === undefined || applyOrTell(parts, current.seen, current.decision);
+  });
+}
+
 /** Gathers and decides; again, on what is current, if a quick look leads to what cannot be taken back. */
-async function look({ client, surroundings }: ReconcilerParts, key: string): Promise<Look | undefined> {
+async function look(parts: ReconcilerParts, key: string): Promise<Look | undefined> {
+  const known = parts.surroundings.get(key);
+  const quick = known && (await lookOnce(parts, key, known));
+  return quick && !isIrrevocable(quick.seen, quick.decision) ? quick : lookOnce(parts, key);
+}
+
+async function lookOnce({ client }: ReconcilerParts, key: string, known?: Surroundings): Promise<Look | undefined> {
   const { namespace = '', name } = refOfKey(key);
-  const lookOnce = async (known?: Surroundings) => {
-    const seen = await gatherRun(client, { namespace, name }, known);
-    return seen && { seen, decision: decideRun(seen) };
-  };
-  const known = surroundings.get(key);
-  const quick = known && (await lookOnce(known));
-  return quick && !isIrrevocable(quick.seen, quick.decision) ? quick : lookOnce();
+  const seen = await gatherRun(client, { namespace, name }, known);
+  return seen && { seen, decision: decideRun(seen) };
 }
 
 /** A write that the API server refuses for good (a quota, a policy) is told on the PhaseMigration, not only logged. */

@@ -77,6 +77,7 @@ export class Attempt {
     } catch (error) {
       // The step says what failed; what becomes of the run is for the operator to say.
       if (!(error instanceof StepFailure)) throw error;
+      if (!isBlocked(reporter.status, goal)) recordOutsideStep(reporter, goal, error);
       await reporter.flush();
     } finally {
       towards(undefined);
@@ -193,6 +194,17 @@ function closeOpenSteps(reporter: Reporter): void {
       completionTime: new Date().toISOString(),
     });
   }
+}
+
+/** What fails between steps is the failure of the one that the way began with: else nobody would hear of it. */
+function recordOutsideStep(reporter: Reporter, goal: Goal, { reason, message }: StepFailure): void {
+  const name = ({ Prepared: 'Preflight', Migrated: 'Fence', RolledBack: 'Rollback', Finished: undefined } as const)[
+    goal
+  ];
+  if (!name) return;
+  const now = new Date().toISOString();
+  const startTime = stepOf(reporter.status, name)?.startTime ?? now;
+  recordStep(reporter, { name, state: 'Failed', reason, message, startTime, completionTime: now });
 }
 
 /** A step has failed on the way to this goal: only another goal can go on from there. */

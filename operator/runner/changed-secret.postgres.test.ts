@@ -42,6 +42,22 @@ describe('A run whose Secret is changed while it goes on', function () {
       expect(await runner.ended).equal('Finished');
     });
 
+  it('waits, and fails no step, while the server refuses new sessions of the role that is connected', async () => {
+    scenario = await Scenario.create(server);
+    const runner = scenario.start();
+    await scenario.memory.when(({ reachedGoal }) => reachedGoal === 'Prepared', 'everything is prepared');
+    await server.psql(`ALTER ROLE "${scenario.owner}" NOLOGIN`);
+    const operator = conduct(scenario, {});
+    await scenario.memory.when(({ waitingFor }) => /does not let role/.test(waitingFor ?? ''), 'the role is refused');
+    await server.psql(`ALTER ROLE "${scenario.owner}" LOGIN`);
+    expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');
+    operator.stop();
+    expect(
+      scenario.memory.history.flatMap(({ steps = [] }) => steps.filter(({ state }) => state === 'Failed')),
+    ).deep.equal([]);
+    await expectExactly(scenario, MIGRATED);
+  });
+
   it('touches no other server, says so, and goes on when the URL leads back', async () => {
     const other = await startPostgres();
     try {

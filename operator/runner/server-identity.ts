@@ -1,5 +1,5 @@
 import { StepFailure } from './core/failure.ts';
-import type { Session } from './postgres/session.ts';
+import { sqlState, type Session } from './postgres/session.ts';
 import type { DatabaseAddress } from './postgres/url.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -17,10 +17,9 @@ export async function refuseAnotherServer(
   { database, host, port }: DatabaseAddress,
   reporter: Reporter,
 ): Promise<void> {
-  const { identifier } = await maintenance.one(
-    'SELECT system_identifier::text AS identifier FROM pg_catalog.pg_control_system()',
-  );
-  const found = { systemIdentifier: String(identifier), name: database };
+  const identifier = await systemIdentifier(maintenance);
+  if (identifier === undefined) return;
+  const found = { systemIdentifier: identifier, name: database };
   const recorded = reporter.status.database;
   if (!recorded) {
     reporter.update({ database: found });
@@ -31,4 +30,16 @@ export async function refuseAnotherServer(
     'DatabaseChanged',
     `the Secret's URL leads to database "${found.name}" of the server with system identifier ${found.systemIdentifier} (${host}:${port}), but this run began on "${recorded.name}" of ${recorded.systemIdentifier}; give the Secret the URL of that database again`,
   );
+}
+
+/** Undefined where the server lets nobody but its superuser ask. */
+async function systemIdentifier(session: Session): Promise<string | undefined> {
+  try {
+    const row = await session.one('SELECT system_identifier::text AS identifier FROM pg_catalog.pg_control_system()');
+    return String(row['identifier']);
+  } catch (error) {
+    const INSUFFICIENT_PRIVILEGE = '42501';
+    if (sqlState(error) === INSUFFICIENT_PRIVILEGE) return undefined;
+    throw error;
+  }
 }

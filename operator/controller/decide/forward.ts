@@ -35,7 +35,10 @@ function prepareAndScaleDown(draft: Draft): void {
     draft.end('Succeeded');
     return;
   }
-  if (draft.seen.migration?.spec.suspend) return;
+  if (draft.seen.migration?.spec.suspend) {
+    draft.record({ waitingFor: undefined });
+    return;
+  }
   if (!verificationIsWaiting(draft)) return;
   if (waitForWorkloads(draft)) return;
   beginOutage(draft);

@@ -14,6 +14,26 @@ describe('isIrrevocable', () => {
     expect(isIrrevocable(seen, { ...none, finalizer: 'Remove' })).to.equal(true);
   });
 
+  it('is a goal that follows from pods of which some are missing', () => {
+    const workloads = [
+      { kind: 'Deployment' as const, name: 'backend', uid: 'd', replicas: 3, selector: 'x', images: {} },
+    ];
+    const run = { ...seen.run, status: { workloads } };
+    const goesOn = { ...none, spec: { goal: 'Migrated' as const } };
+    expect(isIrrevocable({ ...seen, run }, goesOn)).to.equal(false);
+    const [workload] = seen.workloads;
+    const lagging = [{ ...workload!, pods: workload!.pods.slice(1) }];
+    expect(isIrrevocable({ ...seen, run, workloads: lagging }, goesOn)).to.equal(true);
+  });
+
+  it('is a verification that failed, and the end of the outage', () => {
+    const verificationJobs = [{ name: 'a', jobName: 'a', epoch: 1, state: 'Failed' as const }];
+    expect(isIrrevocable(seen, { ...none, status: { verificationJobs } })).to.equal(true);
+    const run = { ...seen.run, status: { verificationJobs } };
+    expect(isIrrevocable({ ...seen, run }, { ...none, status: { verificationJobs } })).to.equal(false);
+    expect(isIrrevocable(seen, { ...none, status: { outage: { endTime: '2026-01-31T22:00:00Z' } } })).to.equal(true);
+  });
+
   it('is not what is recorded already, nor a step on the way', () => {
     const run = { ...seen.run, status: { failure, outcome: 'RolledBack' as const } };
     expect(isIrrevocable({ ...seen, run }, { ...none, status: run.status })).to.equal(false);

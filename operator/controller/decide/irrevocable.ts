@@ -1,12 +1,31 @@
+import type { PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import type { RunDecision } from './decision.ts';
 import type { RunObservation } from './observation.ts';
 
 /**
- * Whether a decision begins what cannot be taken back: another start of the runner, undoing the run, its end. Such a one
- * is made on a current look only.
+ * Whether a decision begins what cannot be taken back: another start of the runner, undoing the run, a verification that
+ * failed, the end of the outage or of the run. Such a one is made on a current look only.
  */
-export function isIrrevocable({ run }: RunObservation, { spec, status, finalizer }: RunDecision): boolean {
-  const isFailing = status?.failure !== undefined && run.status?.failure === undefined;
-  const isEnding = status?.outcome !== undefined && run.status?.outcome === undefined;
-  return spec?.runnerEpoch !== undefined || isFailing || isEnding || finalizer === 'Remove';
+export function isIrrevocable(seen: RunObservation, { spec, status, finalizer }: RunDecision): boolean {
+  const before = seen.run.status ?? {};
+  return (
+    spec?.runnerEpoch !== undefined ||
+    finalizer === 'Remove' ||
+    (spec?.goal !== undefined && !seesEveryPod(seen)) ||
+    (status?.failure !== undefined && before.failure === undefined) ||
+    (status?.outcome !== undefined && before.outcome === undefined) ||
+    (status?.outage?.endTime !== undefined && before.outage?.endTime === undefined) ||
+    failedVerifications(status) > failedVerifications(before)
+  );
+}
+
+/** A server whose memory lags may not know the newest pods: then a workload looks as if all of them had been told to stop. */
+function seesEveryPod({ run, workloads }: RunObservation): boolean {
+  return (run.status?.workloads ?? []).every(({ kind, name, replicas }) =>
+    workloads.some((workload) => workload.kind === kind && workload.name === name && workload.pods.length >= replicas),
+  );
+}
+
+function failedVerifications(status: Pick<PhaseMigrationRunStatus, 'verificationJobs'> | undefined): number {
+  return status?.verificationJobs?.filter(({ state }) => state === 'Failed').length ?? 0;
 }

@@ -75,7 +75,7 @@ function missingWorkload(draft: Draft) {
 function notPreparedInTime(draft: Draft) {
   if (draft.goal !== 'Prepared' || draft.step('ScaleDown')) return undefined;
   const suspended = draft.seen.migration?.spec.suspend ?? false;
-  const inUse = draft.recorded.waitingFor !== undefined;
+  const inUse = draft.seen.workloadsInUse.length > 0;
   if (draft.runner?.reachedGoal !== undefined && (suspended || (verificationIsWaiting(draft) && !inUse)))
     return undefined;
   const seconds = draft.plan.preparationDeadlineSeconds;

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { phaseMigrationSpec } from '../../api/phase-migration.ts';
 import type { DefaultTree } from '../../api/default-tree.ts';
+import planDefaults from '../../api/plan-defaults.json' with { type: 'json' };
 import type { PhaseMigration } from '../../api/resources.ts';
 import { requestHash } from './request-hash.ts';
 
@@ -30,24 +31,20 @@ describe('requestHash', () => {
     );
   });
 
-  it('is the same after an upgrade that adds fields with defaults, at every depth', () => {
-    const spec = structuredClone(migrationOf(MANIFEST)) as PhaseMigration & { spec: Record<string, unknown> };
-    const upgraded = {
-      ...spec,
-      spec: {
-        ...spec.spec,
-        newcomer: { mode: 'Careful', more: {} },
-        smokeTests: spec.spec.smokeTests.map((test) => ({ ...test, http: { ...test.http, method: 'GET' } })),
-      },
-    };
-    const smokeTest = { properties: { http: { properties: { method: { default: 'GET' } } } } };
-    const defaults: DefaultTree = {
-      properties: {
-        newcomer: { default: {}, properties: { mode: { default: 'Careful' }, more: { default: {} } } },
-        smokeTests: { default: [], items: smokeTest },
-      },
-    };
-    expect(requestHash(upgraded, defaults)).to.equal(requestHash(spec, { properties: {} }));
+  it('is the same after an upgrade of the definitions that adds fields with defaults, for both versions', () => {
+    const { spec, ...rest } = migrationOf(MANIFEST);
+    const smokeTests = spec.smokeTests.map((test) => ({ ...test, http: { ...test.http, method: 'GET' } }));
+    const upgraded = { ...rest, spec: { ...spec, smokeTests, newcomer: { mode: 'Careful', more: {} } } };
+    const newer = structuredClone<DefaultTree>(planDefaults);
+    const http = newer.properties?.smokeTests?.items?.properties?.http?.properties;
+    if (!http || !newer.properties) throw new Error('the definitions have no smoke tests');
+    http.method = { default: 'GET' };
+    const within = { mode: { default: 'Careful' }, more: { default: {}, properties: {} } };
+    newer.properties.newcomer = { default: {}, properties: within };
+    expect(requestHash(upgraded, newer), 'the newer operator').to.equal(hash);
+    expect(requestHash(upgraded), 'the older operator, which still leads').to.equal(hash);
+    const asked = { ...upgraded, spec: { ...upgraded.spec, newcomer: { mode: 'Bold', more: {} } } };
+    expect(requestHash(asked, newer), 'a new wish').not.to.equal(hash);
   });
 
   it('differs as soon as anything is asked for otherwise', () => {

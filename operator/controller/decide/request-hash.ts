@@ -12,8 +12,8 @@ export function retryOf({ metadata, status }: PhaseMigration): string | undefine
 
 /**
  * Hash of what a run answers: the plan, the wanted state and the retry request. Fields that have their default do not
- * count: otherwise an upgrade of the resource definitions that adds a field with a default would begin an outage for
- * every PhaseMigration there is.
+ * count, nor do fields that this version does not know: otherwise an upgrade of the resource definitions that adds a
+ * field with a default would begin an outage for every PhaseMigration there is.
  */
 export function requestHash(migration: PhaseMigration, defaults: DefaultTree = planDefaults): string {
   const plan = withoutDefaults(planOf(migration.spec), defaults);
@@ -26,6 +26,8 @@ function withoutDefaults(value: unknown, tree: DefaultTree | undefined): unknown
   if (Array.isArray(value)) return value.map((item) => withoutDefaults(item, tree.items));
   const entries = Object.entries(value).flatMap(([name, field]) => {
     const own = tree.properties?.[name];
+    // A newer version's field, which this one would not carry out either.
+    if (tree.properties && !own) return [];
     const kept = withoutDefaults(field, own);
     return canonicalJson(kept) === canonicalJson(withoutDefaults(own?.default, own)) ? [] : [[name, kept] as const];
   });

@@ -19,12 +19,20 @@ function cleaningUp(): World {
       restorePoint: { state: 'Taken', method: 'Template', database: 'phasemigration_restore_1' },
     },
   };
+  world.migration.metadata.deletionTimestamp = new Date(world.now).toISOString();
   world.act({ kind: 'CreateRunner', epoch: 1 });
   return world;
 }
 
 describe('settle', () => {
-  it('gives the runner ten minutes to clean up', () => {
+  it('lets the runner clean up for as long as it takes while nobody deletes anything', () => {
+    const world = cleaningUp();
+    delete world.migration.metadata.deletionTimestamp;
+    world.now += 100_000_000;
+    expect(decideRun(world.observe()!).finalizer).to.equal(undefined);
+  });
+
+  it('gives the runner of what is being deleted ten minutes to clean up', () => {
     const world = cleaningUp();
     world.now += 599_999;
     const seen = world.observe()!;

@@ -30,7 +30,7 @@ function runnerHasFinished(draft: Draft): boolean {
   return gaveUp(draft);
 }
 
-/** So long may cleaning up take: a database that went for good must not hold its namespace's deletion for ever. */
+/** So long may cleaning up keep what is being deleted: the database may have gone for good, with its namespace. */
 const CLEAN_UP_MILLISECONDS = 600_000;
 
 /**
@@ -40,15 +40,23 @@ const CLEAN_UP_MILLISECONDS = 600_000;
 function gaveUp(draft: Draft): boolean {
   const epoch = draft.seen.run.spec.runnerEpoch;
   const job = draft.seen.runnerJobs.find((other) => other.epoch === epoch);
-  const left = (moment(draft.recorded.completionTime) ?? draft.seen.now) + CLEAN_UP_MILLISECONDS - draft.seen.now;
   const endedTooOften = epoch >= RUNNER_START_LIMIT && job?.finished !== undefined;
-  if (left > 0 && !endedTooOften) {
-    draft.lookAgain(left);
-    return false;
+  if (!endedTooOften) {
+    // Without a deletion nobody waits for it, and whoever has the lock meanwhile gives it back some time.
+    if (!isBeingDeleted(draft)) return false;
+    const left = (moment(draft.recorded.completionTime) ?? draft.seen.now) + CLEAN_UP_MILLISECONDS - draft.seen.now;
+    if (left > 0) draft.lookAgain(left);
+    if (left > 0) return false;
   }
   if (draft.seen.run.metadata.finalizers?.length) tellWhatIsLeft(draft, endedTooOften);
   if (job && !job.deleting && !job.finished) draft.act({ kind: 'DeleteJob', name: job.name });
   return true;
+}
+
+function isBeingDeleted({ seen }: Draft): boolean {
+  return (
+    (seen.run.metadata.deletionTimestamp ?? seen.migration?.metadata.deletionTimestamp) !== undefined || !seen.migration
+  );
 }
 
 function tellWhatIsLeft(draft: Draft, endedTooOften: boolean): void {

@@ -14,8 +14,9 @@ import { isoTime, moment } from './time.ts';
 export function trackVerification(draft: Draft): 'Stop' | undefined {
   const { runner } = draft;
   const wanted = draft.plan.verification.jobs;
-  if (wanted.length === 0 || draft.seen.run.spec.direction === 'Down' || !runner?.reachedGoal || !runner.podAddress)
-    return undefined;
+  if (wanted.length === 0 || draft.seen.run.spec.direction === 'Down' || !runner?.podAddress) return undefined;
+  // A start of the runner in the middle of the outage never says that it has prepared anything.
+  if (draft.goal === 'Prepared' && !runner.reachedGoal) return undefined;
   if (draft.recorded.failure) return endAll(draft);
   if (runner.alreadyAtTarget || draft.goal === 'Finished') return undefined;
   const epoch = runner.epoch;
@@ -54,10 +55,18 @@ function follow(draft: Draft, verification: VerificationJob, epoch: number): Ver
   const common = { name, jobName, epoch, ...(releaseTime ? { releaseTime } : {}) };
   if (!job && draft.runner?.podAddress)
     draft.act({ kind: 'CreateVerificationJob', verification: name, epoch, runnerAddress: draft.runner.podAddress });
-  const state = job ? stateOf(job) : { state: 'Waiting' as const };
+  const state = standing(draft, job, releaseTime);
   if (state.state === 'Succeeded' || state.state === 'Failed') return { ...common, ...state };
   const late = isLate(draft, releaseTime, verification);
   return late ? { ...common, state: 'Failed', message: lateWords(verification, state) } : { ...common, ...state };
+}
+
+/** One that gave up or was evicted before anybody was let in is no answer: another one takes its place at the gate. */
+function standing(draft: Draft, job: JobObservation | undefined, releaseTime: string | undefined) {
+  if (!job) return { state: 'Waiting' as const };
+  if (releaseTime !== undefined || !hasEnded(job)) return stateOf(job);
+  if (!job.deleting) draft.act({ kind: 'DeleteJob', name: job.name });
+  return { state: 'Waiting' as const };
 }
 
 /** Looks again when its time is over. */
@@ -97,7 +106,12 @@ export function verificationIsWaiting(draft: Draft): boolean {
   if (wanted.length === 0 || draft.seen.run.spec.direction === 'Down') return true;
   return wanted.every(({ name }) =>
     draft.seen.verificationJobs.some(
-      (job) => job.verification === name && job.epoch === draft.runner?.epoch && job.pod?.started,
+      (job) =>
+        job.verification === name &&
+        job.epoch === draft.runner?.epoch &&
+        job.pod?.started &&
+        !hasEnded(job) &&
+        !job.deleting,
     ),
   );
 }
@@ -106,7 +120,7 @@ const LONGEST_JOB_NAME = 63;
 
 /** Unique, and never longer than a Job's name may be. */
 export function verificationJobName(run: string, verification: string, epoch: number): string {
-  const name = `${run}-${verification}-${epoch}`;
+  const name = `${run}-verify-${verification}-${epoch}`;
   if (name.length <= LONGEST_JOB_NAME) return name;
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 8);
   return `${name.slice(0, LONGEST_JOB_NAME - hash.length - 1).replace(/[-.]+$/, '')}-${hash}`;

@@ -29,12 +29,12 @@ export async function gatherRun(
     known && gatherSurroundings(client, namespace, known, { remembered: true }),
   ]);
   if (!run) return undefined;
+  // Before the workloads: one that a run brings back while this is read must not look free and at zero replicas.
+  const runs = standsBeforeOutage(run) ? await client.list(PhaseMigrationRun, { namespace }) : undefined;
   const isOf = known?.uid === run.metadata.uid;
   const around = early && isOf ? early : await gatherSurroundings(client, namespace, surroundingsOf(run), {});
-  const [smokeTests, runs] = await Promise.all([
-    Promise.all(isAsking(run) ? run.spec.plan.smokeTests.map((test) => askSmokeTest(client, namespace, test)) : []),
-    standsBeforeOutage(run) ? client.list(PhaseMigrationRun, { namespace }) : undefined,
-  ]);
+  const asked = isAsking(run) ? run.spec.plan.smokeTests : [];
+  const smokeTests = await Promise.all(asked.map((test) => askSmokeTest(client, namespace, test)));
   return { now: Date.now(), run, ...around, workloadsInUse: workloadsInUse(run, runs?.items ?? []), smokeTests };
 }
 

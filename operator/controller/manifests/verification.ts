@@ -5,6 +5,9 @@ import { verificationJobName } from '../decide/verification-jobs.ts';
 import { labelsOf, ownedBy, restrictedContainer, restrictedPod, VERIFICATION_LABEL } from './labels.ts';
 import { GATE_PORT, imagePullSecrets, type RunnerImage } from './runner.ts';
 
+/** A run may be suspended before its outage for as long as people like. */
+const GATE_SECONDS = 30 * 24 * 3600;
+
 /**
  * A verification Job: the user's image, held back by a gate until the runner says that the migrated schema is there.
  * It has the database's URL and no token.
@@ -42,7 +45,7 @@ export function verificationJobManifest(
               name: 'gate',
               image: runner.image,
               imagePullPolicy: runner.pullPolicy,
-              args: ['gate', `http://${at.runnerAddress}:${GATE_PORT}/released`],
+              args: ['gate', `http://${at.runnerAddress}:${GATE_PORT}/released`, '--timeout', String(GATE_SECONDS)],
               securityContext: restrictedContainer,
               terminationMessagePolicy: 'FallbackToLogsOnError',
             },

@@ -1,5 +1,5 @@
 import { applicationName, epochOf, type RunIdentity } from '../core/names.ts';
-import { Superseded } from '../core/failure.ts';
+import { Interrupted, StepFailure, Superseded } from '../core/failure.ts';
 import { until } from './wait.ts';
 import { Session } from './session.ts';
 import type { DatabaseAddress } from './url.ts';
@@ -13,6 +13,7 @@ export class Sessions {
   readonly application: string;
   readonly #open = new Set<Session>();
   readonly #onLost: (why: string) => void;
+  #hasOpened = false;
 
   constructor(address: DatabaseAddress, application: string, onLost: (why: string) => void) {
     this.address = address;
@@ -21,12 +22,23 @@ export class Sessions {
   }
 
   async open(database: string): Promise<Session> {
-    const session = await Session.open(this.address, database, this.application);
+    const session = await this.#connect(database);
+    this.#hasOpened = true;
     this.#open.add(session);
     session.whenLost((why) => {
       if (this.#open.delete(session)) this.#onLost(why);
     });
     return session;
+  }
+
+  /** A password that was changed since the first session is not the step's failure: the next look reads it anew. */
+  async #connect(database: string): Promise<Session> {
+    try {
+      return await Session.open(this.address, database, this.application);
+    } catch (error) {
+      const isChanged = this.#hasOpened && error instanceof StepFailure && error.reason === 'AuthenticationFailed';
+      throw isChanged ? new Interrupted(error.message, { cause: error }) : error;
+    }
   }
 
   /** Backend process ids of the open sessions. */

@@ -2,6 +2,7 @@ import { StepFailure } from '../core/failure.ts';
 import { isDone, runStep, skipStep, type Work } from '../work.ts';
 import { load, readProgress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
+import { databaseExists } from '../postgres/clone.ts';
 import { allTransactional, migrate } from './migrate.ts';
 import { chooseRestorePoint } from './preflight-facts.ts';
 import { takeRestorePoint } from './restore-point.ts';
@@ -51,12 +52,18 @@ async function restorePoint(work: Work): Promise<void> {
   const method = chooseRestorePoint(work);
   const { status } = work.reporter;
   const isOutdated = status.clientWrites === 'Possible';
-  if (!isOutdated && method !== 'None' && status.restorePoint?.state === 'Taken' && isDone(status, 'Snapshot')) return;
+  const isTaken = status.restorePoint?.state === 'Taken' && isDone(status, 'Snapshot');
+  if (!isOutdated && method !== 'None' && isTaken && (await isThere(work, method))) return;
   // Somebody opened the fence for a while: what clients wrote then belongs into the restore point too.
   if (isOutdated && status.restorePoint)
     work.reporter.update({ clientWrites: 'Impossible', restorePoint: { ...status.restorePoint, state: 'Taking' } });
   if (method === 'None') skipStep(work.reporter, 'RestorePoint', 'The manifest says that none is taken.');
   await takeRestorePoint(work, method);
+}
+
+/** A failover may have lost what was recorded, and a person may have dropped it. */
+async function isThere(work: Work, method: 'Template' | 'Dump'): Promise<boolean> {
+  return method === 'Dump' || databaseExists(work.maintenance, work.names.restorePoint);
 }
 
 function refuseUnexplained(work: Work, name: string): Promise<void> {

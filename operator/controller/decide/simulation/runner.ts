@@ -19,7 +19,11 @@ export function runnerStep(world: World, failing: Failing): void {
   if (!job || job.finished) return;
   const status: RunnerStatus = { ...run.status?.runner, epoch: run.spec.runnerEpoch, observedGoal: run.spec.goal };
   status.podAddress = '10.0.0.1';
-  if (status.epoch !== run.status?.runner?.epoch) status.verificationReleased = false;
+  if (status.epoch !== run.status?.runner?.epoch) {
+    status.verificationReleased = false;
+    // Nothing of a new start is warm.
+    if (status.reachedGoal === 'Prepared') delete status.reachedGoal;
+  }
   run.status = { ...run.status, runner: status };
   const failed = status.steps?.some(({ state }) => state === 'Failed') ?? false;
   if (run.spec.goal === 'Prepared' && !failed) advance(world, status, failing, 'Prepared');
