@@ -53,6 +53,8 @@ export async function volumeProvisioner(images: { volumeProvisioner: string; she
   storageClass.metadata.annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
   const data = only(manifests, 'ConfigMap').data ?? {};
   replace(data, 'config.json', '/opt/local-path-provisioner', '/var/local-path-provisioner');
+  // Now and then the node never tells that the pod that makes a folder has ended; another one then takes two seconds.
+  replace(data, 'config.json', '"nodePathMap"', '"cmdTimeoutSeconds": 20,\n        "nodePathMap"');
   replace(data, 'helperPod.yaml', 'image: busybox', `image: ${images.shell}`);
   return manifests.map((manifest) => dump(manifest)).join('---\n');
 }
