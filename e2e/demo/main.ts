@@ -5,7 +5,7 @@ import { openCluster, type Cluster } from '../cluster/provider.ts';
 import { main, withProgress } from '../cluster/terminal.ts';
 import { newFigures, oldFigures, readFigures } from '../stack/figures.ts';
 import { buildImages, demoImages, loadImages } from '../stack/images.ts';
-import { installOperator } from '../stack/operator.ts';
+import { installOperator, standardPlace } from '../stack/operator.ts';
 import { installPlanner } from '../stack/planner.ts';
 import { parseOptions } from './options.ts';
 import { follow, type Seen } from './follow.ts';
@@ -120,14 +120,27 @@ async function tellTheEnd(cluster: Cluster, began: number): Promise<void> {
   await show(cluster, kubectl('describe', 'pm', name));
   await show(cluster, kubectl('get', 'pm,pmr'));
   chapter('Look around');
-  console.log(`npm run kubectl -- -n ${namespace} get pm,pmr,pods
-npm run kubectl -- -n ${namespace} describe pmr ${name}-1
-npm run kubectl -- -n ${namespace} explain pm.spec.verification
-npm run psql -- -c 'SELECT * FROM phasemigration.ledger'
+  const isOurs = cluster.provider === 'kind';
+  const command = isOurs ? 'npm run kubectl --' : 'kubectl';
+  console.log(`${command} -n ${namespace} get pm,pmr,pods
+${command} -n ${namespace} describe pmr ${name}-1
+${command} -n ${namespace} explain pm.spec.verification
+${isOurs ? '' : 'PHASE_MIGRATION_CLUSTER=existing '}npm run psql -- -c 'SELECT * FROM phasemigration.ledger'
 
-Remove everything:  npm run cluster -- down
+Remove everything:  ${isOurs ? 'npm run cluster -- down' : removal()}
 
 The demonstration took ${Math.round((Date.now() - began) / 1000)} s.`);
+}
+
+/** The cluster was there before, and stays. PhaseMigrations go first: only the operator lets them go. */
+function removal(): string {
+  const commands = [
+    `kubectl -n ${namespace} delete pm --all`,
+    `kubectl delete namespace ${namespace}`,
+    `helm uninstall ${standardPlace.release} -n ${standardPlace.namespace}`,
+    'kubectl delete crd phasemigrations.phasemigration.io phasemigrationruns.phasemigration.io',
+  ];
+  return commands.join(' && ');
 }
 
 function ended(cluster: Cluster, migration: string, title: string, previousRun?: string): Promise<Seen> {
