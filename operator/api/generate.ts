@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import { apiReference } from './reference.ts';
 import { customResourceDefinition, customResources, structuralSchema } from './crd.ts';
-import { defaultTree } from './default-tree.ts';
+import { fieldTree } from './field-tree.ts';
 import { plan } from './plan.ts';
 
 /**
- * Writes crds/*.yaml, their copies in the operator's chart (Helm reads no file outside a chart), plan-defaults.json and
+ * Writes crds/*.yaml, their copies in the operator's chart (Helm reads no file outside a chart), plan-fields.json and
  * docs/api-reference.md from the schema. `npm run verify` fails when they are not up to date.
  */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -21,9 +21,9 @@ for (const folder of ['crds', 'charts/phase-migration-operator/files/crds']) {
     console.log(`Wrote ${file}`);
   }
 }
-const defaults = join(root, 'operator', 'api', 'plan-defaults.json');
-writeFileSync(defaults, `${JSON.stringify(defaultTree(structuralSchema(plan)), undefined, 2)}\n`);
-console.log(`Wrote ${defaults}`);
+const fields = join(root, 'operator', 'api', 'plan-fields.json');
+writeFileSync(fields, `${JSON.stringify(fieldTree(structuralSchema(plan)), undefined, 2)}\n`);
+console.log(`Wrote ${fields}`);
 const reference = join(root, 'docs', 'api-reference.md');
 writeFileSync(reference, apiReference());
 console.log(`Wrote ${reference}`);

@@ -46,7 +46,11 @@ export async function reconcileRun(parts: ReconcilerParts, key: string): Promise
     if (seen.run.status?.outcome) parts.surroundings.delete(key);
     else parts.surroundings.set(key, surroundingsOf(seen.run));
     tellNotices(parts, seen, decision);
-    const written = beginsOutage(found) ? await beginOutage(parts, key) : await applyOrTell(parts, seen, decision);
+    if (beginsOutage(found)) {
+      await beginOutage(parts, key);
+      continue;
+    }
+    const written = await applyOrTell(parts, seen, decision);
     if (!written) {
       const { lookAgainAfter } = decision;
       return lookAgainAfter === undefined
@@ -66,11 +70,11 @@ function beginsOutage({ seen, decision }: Look): boolean {
   return decision.status?.workloads !== undefined && seen.run.status?.workloads === undefined;
 }
 
-/** Looks once more when it is its turn, and does what is right then. */
-function beginOutage(parts: ReconcilerParts, key: string): Promise<boolean> {
+/** Looks once more when it is its turn, and does what is right then; the next pass begins from what came of it. */
+function beginOutage(parts: ReconcilerParts, key: string): Promise<void> {
   return parts.outages.take(async () => {
     const current = await lookOnce(parts, key);
-    return current === undefined || applyOrTell(parts, current.seen, current.decision);
+    if (current) await applyOrTell(parts, current.seen, current.decision);
   });
 }
 

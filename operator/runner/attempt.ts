@@ -1,5 +1,6 @@
 import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
+import { RUNNER_FORWARD_STEPS, RUNNER_ROLLBACK_STEPS } from '../api/step-names.ts';
 import { Interrupted, StepFailure } from './core/failure.ts';
 import { applicationName, databaseNames, type RunIdentity } from './core/names.ts';
 import { establish } from './establish.ts';
@@ -25,9 +26,6 @@ export interface Surroundings {
   changed: () => Promise<void>;
   towards: (goal: Goal | undefined) => void;
 }
-
-const FORWARD = ['Preflight', 'Backup', 'Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'] as const;
-const BACK = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'] as const;
 
 /** Work on one set of sessions; ends with the first of them that is lost. */
 export class Attempt {
@@ -186,7 +184,7 @@ export class Attempt {
 /** Steps that the new goal put an end to are not under way any more. */
 function closeOpenSteps(reporter: Reporter): void {
   for (const step of reporter.status.steps ?? []) {
-    if (step.state !== 'Running' || !(FORWARD as readonly string[]).includes(step.name)) continue;
+    if (step.state !== 'Running' || !(RUNNER_FORWARD_STEPS as readonly string[]).includes(step.name)) continue;
     recordStep(reporter, {
       ...step,
       state: 'Skipped',
@@ -209,6 +207,7 @@ function recordOutsideStep(reporter: Reporter, goal: Goal, { reason, message }: 
 
 /** A step has failed on the way to this goal: only another goal can go on from there. */
 function isBlocked(status: RunnerStatus, goal: Goal): boolean {
-  const steps: readonly string[] = goal === 'RolledBack' ? BACK : goal === 'Finished' ? [] : FORWARD;
+  const steps: readonly string[] =
+    goal === 'RolledBack' ? RUNNER_ROLLBACK_STEPS : goal === 'Finished' ? [] : RUNNER_FORWARD_STEPS;
   return (status.steps ?? []).some(({ name, state }) => state === 'Failed' && steps.includes(name));
 }

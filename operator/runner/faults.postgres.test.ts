@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { RunnerStepName } from '../api/step-names.ts';
+import { RUNNER_FORWARD_STEPS, type RunnerStepName } from '../api/step-names.ts';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { expectExactly, MIGRATED, PUT_BACK, type Exactly } from './testing/exactly.ts';
 import { conduct, type Conduct } from './testing/operator.ts';
@@ -29,10 +29,7 @@ describe('A run whose PostgreSQL or network fails', function () {
   afterEach(() => scenario?.end());
 
   describe('when every process of the server is killed and it starts again', () => {
-    const forward: RunnerStepName[] = [
-      ...(['Preflight', 'Backup', 'Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'] as const),
-    ];
-    for (const step of forward)
+    for (const step of RUNNER_FORWARD_STEPS)
       it(`during ${step}, is carried through`, async () => {
         scenario = await Scenario.create(server);
         const operator = conduct(scenario, {});

@@ -5,7 +5,8 @@ import { execa } from 'execa';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { Session } from './postgres/session.ts';
 import { conduct } from './testing/operator.ts';
-import { FILES, Scenario } from './testing/scenario.ts';
+import { expectExactly, PUT_BACK } from './testing/exactly.ts';
+import { FILES, Scenario, WAITING_FILES } from './testing/scenario.ts';
 import { Wire } from './testing/wire.ts';
 
 /** Everything that PostgreSQL can hold in a database of an ordinary owner, and what belongs to the database itself. */
@@ -65,6 +66,9 @@ GRANT CONNECT ON DATABASE DATABASE_NAME TO PUBLIC`;
 
 const BROKEN = { checks: [{ name: 'never', query: 'SELECT 1', expect: { value: '0' } }], rollbackChecks: [], jobs: [] };
 
+/** Differs between a database and its copy, as nothing else can be made to. */
+const snapshots = [{ name: 'place', query: 'SELECT current_database()' }];
+
 describe('A restore point', function () {
   this.timeout(60_000);
   let server: Postgres;
@@ -75,6 +79,49 @@ describe('A restore point', function () {
   });
   after(() => server.stop());
   afterEach(() => scenario.end());
+
+  for (const [title, files] of [
+    ['in one transaction', FILES],
+    ['outside a transaction', { ...FILES, '0002_price.up.sql': `-- no-transaction\n${FILES['0002_price.up.sql']}` }],
+  ] as const)
+    it(`whose figures differ from the original’s lets nothing of a migration ${title} be committed`, async () => {
+      scenario = await Scenario.create(server, { files, plan: { snapshots } });
+      const operator = conduct(scenario, {});
+      const runner = scenario.start();
+      expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');
+      operator.stop();
+      const failed = scenario.step('Snapshot');
+      expect(failed?.reason).equal('RestorePointFailed');
+      expect(failed?.message).contain('figure "place" differs in the copy');
+      const committed = scenario.memory.history.filter(({ databaseChanged }) => databaseChanged === 'Yes');
+      expect(committed, 'reports of a change').deep.equal([]);
+      await expectExactly(scenario, PUT_BACK);
+    });
+
+  it('that is gone although it is recorded as taken is taken again before anything is migrated', async () => {
+    const job = { name: 'figures', image: 'figures:1', timeoutSeconds: 60 };
+    const verification = { checks: [], rollbackChecks: [], jobs: [job] };
+    scenario = await Scenario.create(server, { files: WAITING_FILES, plan: { verification } });
+    const address = { ...server, user: 'postgres', database: 'postgres' };
+    const hold = await Session.open(address, 'postgres', `hold ${scenario.database}`);
+    const operator = conduct(scenario, { failingJob: job.name });
+    const first = scenario.start();
+    const { restorePoint } = await scenario.memory.when(
+      ({ steps, restorePoint }) =>
+        restorePoint?.state === 'Taken' &&
+        steps?.some(({ name, state }) => name === 'Migrate' && state === 'Running') === true,
+      'the migration is under way',
+    );
+    first.kill();
+    await first.ended;
+    await server.psql(`DROP DATABASE "${restorePoint?.database}" WITH (FORCE)`);
+    const second = scenario.startNext();
+    await hold.close();
+    expect(await Promise.race([second.ended, operator.failed])).equal('Finished');
+    operator.stop();
+    expect(scenario.step('Rollback')?.message).match(/^The restore point took/);
+    await expectExactly(scenario, PUT_BACK);
+  });
 
   for (const restorePoint of ['Template', 'Dump'] as const)
     for (const ownerIsClient of [false, true])

@@ -4,19 +4,8 @@ import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { expectExactly, MIGRATED } from './testing/exactly.ts';
 import { conduct } from './testing/operator.ts';
 import { RunnerProcesses } from './testing/process.ts';
-import { FILES, Scenario } from './testing/scenario.ts';
+import { Scenario, WAITING_FILES } from './testing/scenario.ts';
 import { Session } from './postgres/session.ts';
-
-/** The migration says that it has begun, and waits until the test lets it go on. */
-const WAITING_FILES = {
-  ...FILES,
-  '0002_price.up.sql': `${FILES['0002_price.up.sql']};
-    DO $$ BEGIN
-      WHILE EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'hold ' || current_database()) LOOP
-        PERFORM pg_sleep(0.01);
-      END LOOP;
-    END $$`,
-};
 
 describe('Two who want to work on one database', function () {
   this.timeout(60_000);

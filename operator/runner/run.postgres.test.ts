@@ -137,4 +137,19 @@ describe('A run on a real PostgreSQL', function () {
   });
 
   const messages = () => (scenario.memory.runner.steps ?? []).map(({ name, message }) => [name, message] as const);
+
+  it('tells what fails between two steps as the failure of the step that was to begin', async () => {
+    scenario = await Scenario.create(server);
+    scenario.start();
+    await scenario.memory.when(({ reachedGoal }) => reachedGoal === 'Prepared', 'everything is prepared');
+    await server.psql('SET session_replication_role = replica; TRUNCATE phasemigration.ledger', scenario.database);
+    scenario.memory.setGoal('Migrated');
+    const { steps } = await scenario.memory.when(
+      ({ steps }) => steps?.some(({ state }) => state === 'Failed') === true,
+      'a step has failed',
+    );
+    const failed = steps?.find(({ state }) => state === 'Failed');
+    expect(failed).to.include({ name: 'Fence', reason: 'UnexpectedRevision' });
+    expect(failed?.message).contain('the ledger of database');
+  });
 });

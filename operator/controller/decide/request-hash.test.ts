@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { phaseMigrationSpec } from '../../api/phase-migration.ts';
-import type { DefaultTree } from '../../api/default-tree.ts';
-import planDefaults from '../../api/plan-defaults.json' with { type: 'json' };
+import type { FieldTree } from '../../api/field-tree.ts';
+import planFields from '../../api/plan-fields.json' with { type: 'json' };
 import type { PhaseMigration } from '../../api/resources.ts';
 import { requestHash } from './request-hash.ts';
 
@@ -35,7 +35,7 @@ describe('requestHash', () => {
     const { spec, ...rest } = migrationOf(MANIFEST);
     const smokeTests = spec.smokeTests.map((test) => ({ ...test, http: { ...test.http, method: 'GET' } }));
     const upgraded = { ...rest, spec: { ...spec, smokeTests, newcomer: { mode: 'Careful', more: {} } } };
-    const newer = structuredClone<DefaultTree>(planDefaults);
+    const newer = structuredClone<FieldTree>(planFields);
     const http = newer.properties?.smokeTests?.items?.properties?.http?.properties;
     if (!http || !newer.properties) throw new Error('the definitions have no smoke tests');
     http.method = { default: 'GET' };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { RETRY_ANNOTATION } from '../../api/names.ts';
-import type { DefaultTree } from '../../api/default-tree.ts';
-import planDefaults from '../../api/plan-defaults.json' with { type: 'json' };
+import type { FieldTree } from '../../api/field-tree.ts';
+import planFields from '../../api/plan-fields.json' with { type: 'json' };
 import { planOf } from '../../api/plan-of.ts';
 import type { PhaseMigration } from '../../api/resources.ts';
 
@@ -15,13 +15,13 @@ export function retryOf({ metadata, status }: PhaseMigration): string | undefine
  * count, nor do fields that this version does not know: otherwise an upgrade of the resource definitions that adds a
  * field with a default would begin an outage for every PhaseMigration there is.
  */
-export function requestHash(migration: PhaseMigration, defaults: DefaultTree = planDefaults): string {
-  const plan = withoutDefaults(planOf(migration.spec), defaults);
+export function requestHash(migration: PhaseMigration, fields: FieldTree = planFields): string {
+  const plan = withoutDefaults(planOf(migration.spec), fields);
   const request = [plan, migration.spec.state, retryOf(migration) ?? ''];
   return createHash('sha256').update(canonicalJson(request)).digest('hex').slice(0, 32);
 }
 
-function withoutDefaults(value: unknown, tree: DefaultTree | undefined): unknown {
+function withoutDefaults(value: unknown, tree: FieldTree | undefined): unknown {
   if (tree === undefined || typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => withoutDefaults(item, tree.items));
   const entries = Object.entries(value).flatMap(([name, field]) => {

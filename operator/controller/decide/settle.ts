@@ -45,18 +45,18 @@ function gaveUp(draft: Draft): boolean {
     // Without a deletion nobody waits for it, and whoever has the lock meanwhile gives it back some time.
     if (!isBeingDeleted(draft)) return false;
     const left = (moment(draft.recorded.completionTime) ?? draft.seen.now) + CLEAN_UP_MILLISECONDS - draft.seen.now;
-    if (left > 0) draft.lookAgain(left);
-    if (left > 0) return false;
+    if (left > 0) {
+      draft.lookAgain(left);
+      return false;
+    }
   }
   if (draft.seen.run.metadata.finalizers?.length) tellWhatIsLeft(draft, endedTooOften);
   if (job && !job.deleting && !job.finished) draft.act({ kind: 'DeleteJob', name: job.name });
   return true;
 }
 
-function isBeingDeleted({ seen }: Draft): boolean {
-  return (
-    (seen.run.metadata.deletionTimestamp ?? seen.migration?.metadata.deletionTimestamp) !== undefined || !seen.migration
-  );
+function isBeingDeleted({ seen: { run, migration } }: Draft): boolean {
+  return !migration || [run, migration].some(({ metadata }) => metadata.deletionTimestamp !== undefined);
 }
 
 function tellWhatIsLeft(draft: Draft, endedTooOften: boolean): void {

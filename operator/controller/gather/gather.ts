@@ -12,8 +12,8 @@ import { workloadsInUse } from './workloads-in-use.ts';
 import { observeWorkload } from './workloads.ts';
 
 /**
- * Reads everything that is decided on, from the API server itself and not from a cache: a stale read is how controllers
- * go wrong, and a run needs only a handful of reads. Undefined: the object is gone.
+ * Reads everything that is decided on from the API server, nothing from a memory of the operator's own: a stale read is
+ * how controllers go wrong, and a run needs only a handful of reads. Undefined: the object is gone.
  *
  * @param known what an earlier look said is around the run. It is read at the same time as the run itself, and lists as
  * the API server remembers them: every wait is part of the outage. Such a look may be some milliseconds old.

@@ -1,7 +1,6 @@
 import type { Goal } from '../../api/phase-migration-run.ts';
+import { RUNNER_ROLLBACK_STEPS } from '../../api/step-names.ts';
 import type { Scenario } from './scenario.ts';
-
-const FORWARD = ['Preflight', 'Backup', 'Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'];
 
 /** What the operator does about a run in a test: moves the goal on as it is reached, and undoes what fails. */
 export interface Conduct {
@@ -22,7 +21,9 @@ export function conduct(scenario: Scenario, wishes: Conduct): { failed: Promise<
       const { goal } = memory.run.spec;
       const move = (next: Goal) => void (memory.run.spec.goal === next || memory.setGoal(next));
       const broken = steps.find(({ state }) => state === 'Failed');
-      const stuck = steps.find(({ name, state }) => state === 'Failed' && !FORWARD.includes(name));
+      const stuck = steps.find(
+        ({ name, state }) => state === 'Failed' && (RUNNER_ROLLBACK_STEPS as readonly string[]).includes(name),
+      );
       if (stuck) return reject(new Error(`${stuck.name}: ${stuck.message}`));
       if (goal === 'Prepared' && reachedGoal === 'Prepared') return move('Migrated');
       if (goal === 'Migrated' && broken) return move('RolledBack');

@@ -44,6 +44,17 @@ export const FILES: Files = {
     ALTER TABLE item RENAME COLUMN price TO amount`,
 };
 
+/** The migration waits for as long as a session named `hold DATABASE` is there. */
+export const WAITING_FILES = {
+  ...FILES,
+  '0002_price.up.sql': `${FILES['0002_price.up.sql']};
+    DO $$ BEGIN
+      WHILE EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'hold ' || current_database()) LOOP
+        PERFORM pg_sleep(0.01);
+      END LOOP;
+    END $$`,
+};
+
 let counter = 0;
 
 /** One database with a client role and a run on it. */

@@ -1,5 +1,6 @@
 import { decideRun } from '../run.ts';
 import { isIrrevocable } from '../irrevocable.ts';
+import type { RunObservation } from '../observation.ts';
 import { runnerStep, type Failing } from './runner.ts';
 import type { World } from './world.ts';
 
@@ -24,11 +25,22 @@ export type Move =
 export function operatorPass(world: World, dieAfter = 99, quick = false): number {
   const current = world.observe();
   if (!current) return 0;
-  const seen = quick ? world.remember(current) : current;
+  const seen = quick ? remembered(current, world.lastSeen) : current;
   world.lastSeen = current;
   const decision = decideRun(seen);
   if (!isIrrevocable(seen, decision)) return world.apply(seen, decision, dieAfter);
   return world.apply(current, decideRun(current), dieAfter);
+}
+
+/** The same observation with the pods and Jobs of an earlier one. */
+function remembered(current: RunObservation, earlier: RunObservation | undefined): RunObservation {
+  if (!earlier) return current;
+  const workloads = current.workloads.map((workload, index) => {
+    const pods = earlier.workloads[index]?.pods ?? workload.pods;
+    return { ...workload, pods };
+  });
+  const { runnerJobs, verificationJobs } = earlier;
+  return structuredClone({ ...current, workloads, runnerJobs, verificationJobs });
 }
 
 /** Lets one thing happen. */

@@ -43,6 +43,8 @@ export class World {
   smokePasses = true;
   newVersionStarts = true;
   writes = 0;
+  /** What the operator saw last. */
+  lastSeen: RunObservation | undefined;
   private podNumber = 0;
 
   /** What the only verification Job does; none where left out. */
@@ -140,20 +142,6 @@ export class World {
         ? [{ name: 'alive', passed: this.smokePasses && live.some(({ ready }) => ready), answer: 'an answer' }]
         : [],
     });
-  }
-
-  lastSeen: RunObservation | undefined;
-
-  /** The same observation with the pods and Jobs of an earlier one. */
-  remember(current: RunObservation): RunObservation {
-    const { lastSeen } = this;
-    if (!lastSeen) return current;
-    const workloads = current.workloads.map((workload, index) => {
-      const pods = lastSeen.workloads[index]?.pods ?? workload.pods;
-      return { ...workload, pods };
-    });
-    const { runnerJobs, verificationJobs } = lastSeen;
-    return structuredClone({ ...current, workloads, runnerJobs, verificationJobs });
   }
 
   /** Carries out the first `limit` writes of a decision: the operator may be killed between any two. */
