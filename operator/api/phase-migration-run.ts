@@ -99,7 +99,10 @@ const runnerStatus = z
     backup: z
       .object({
         archive: text(1024, 'Path on the backup volume.'),
-        sha256: text(64, 'SHA-256 of the archive.'),
+        sha256: text(
+          64,
+          'SHA-256 of the archive; of a Directory the SHA-256 of the list of its files’ ones, which is the file ARCHIVE.sha256.',
+        ),
         sizeBytes: z.int().min(0).describe('Size of the archive.'),
         completionTime: time('When it was finished and read back.'),
       })

@@ -204,8 +204,21 @@ export const planFields = {
   backup: z
     .object({
       claimName: objectName('A PersistentVolumeClaim in the same namespace that the archive is written to.'),
+      format: z
+        .enum(['Custom', 'Directory'])
+        .default('Custom')
+        .describe(
+          'pg_dump --format. Custom: one file. Directory: a folder with a file for each table, written and restored by `jobs` connections at the same time.',
+        ),
+      compression: z
+        .enum(['Auto', 'Gzip', 'None'])
+        .default('Auto')
+        .describe(
+          'pg_dump --compress. Auto: the fastest that the server version’s pg_dump has: zstd level 1, before version 16 gzip level 1. Gzip: level 1, which every pg_restore reads. None: for a volume that compresses by itself.',
+        ),
+      jobs: int32(1, 16, 'pg_dump --jobs and pg_restore --jobs, with format Directory.').default(2),
     })
-    .describe('Where pg_dump’s archive goes.'),
+    .describe('Where pg_dump’s archive goes, and how it is written.'),
   verification: z
     .object({
       checks: checks(

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { PreflightFacts } from '../core/preflight.ts';
 import { loadMigrations } from '../files.ts';
-import { clientProgram } from '../postgres/dump.ts';
+import { clientProgram } from '../postgres/client-programs.ts';
 import { readLedger } from '../postgres/ledger.ts';
 import { identifier, literal } from '../postgres/identifiers.ts';
 import { readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';

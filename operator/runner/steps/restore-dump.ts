@@ -1,15 +1,16 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StepFailure } from '../core/failure.ts';
 import { closeTarget, currentName, hide, openTarget } from '../establish.ts';
 import { dropDatabase } from '../postgres/clone.ts';
-import { readDatabaseSettings, statementsFor, type DatabaseSettings } from '../postgres/database-settings.ts';
-import { dumpDatabase, readArchive, restoreArchive } from '../postgres/dump.ts';
+import { readArchive } from '../postgres/archive.ts';
+import { readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
+import { dumpDatabase, restoreArchive } from '../postgres/dump.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { identifier, literal } from '../postgres/identifiers.ts';
 import type { Row } from '../postgres/session.ts';
 import { type Evidence, type Work } from '../work.ts';
-import { archiveInWords, dumpOptions } from './backup.ts';
+import { readRecord, recordOf, removeArchive, writeRecord } from './archive-record.ts';
+import { archiveInWords, describeArchive, dumpOptions } from './backup.ts';
 import { raiseFence } from './fence.ts';
 import { runFolder } from './schema-file.ts';
 
@@ -29,21 +30,17 @@ export async function takeDump(work: Work, evidence: Evidence): Promise<string> 
   evidence['connectionLimit'] = String(settings.connectionLimit);
   const archive = await dumpDatabase(path, options);
   // What belongs to the database itself is not in an archive of its content.
-  await writeFile(settingsFile(path), JSON.stringify(settings), { flush: true });
+  await writeRecord(path, { ...recordOf(work, archive), settings });
   await readArchive(archive, options);
   // pg_dump's own session counts as a stranger until it is gone.
   await raiseFence(work, {});
-  Object.assign(evidence, { archive: archive.path, sha256: archive.sha256, bytes: String(archive.sizeBytes) });
+  describeArchive(archive, evidence);
   reporter.update({ restorePoint: { state: 'Taken', method: 'Dump', archive: archive.path, sha256: archive.sha256 } });
   return archiveInWords(archive);
 }
 
 function dumpFile(work: Work): string {
   return join(runFolder(work), 'restore-point.dump');
-}
-
-function settingsFile(archive: string): string {
-  return `${archive}.settings.json`;
 }
 
 /** Restores the archive into a new database, which then takes the target's place. A half-made one is made anew. */
@@ -53,12 +50,14 @@ export async function putBackDump(work: Work, evidence: Evidence): Promise<void>
   if (!path || !sha256)
     throw new StepFailure('RollbackFailed', 'the status does not say where the restore point’s archive is');
   const options = dumpOptions(work, names.restorePoint);
-  await readArchive({ path, sha256, sizeBytes: 0 }, options);
+  const { settings, ...archive } = { ...(await readRecord(path)), path };
+  if (archive.sha256 !== sha256 || !settings)
+    throw new StepFailure('RollbackFailed', `archive ${path} is not the one that was taken: SHA-256 ${sha256}`);
+  await readArchive(archive, options);
   await dropDatabase(maintenance, names.restorePoint);
   await createLike(work);
   const began = performance.now();
   await restoreArchive(path, options);
-  const settings = JSON.parse(await readFile(settingsFile(path), 'utf8')) as DatabaseSettings;
   await maintenance.query(statementsFor(names.restorePoint, settings).join(';'));
   evidence['restoreMilliseconds'] = String(Math.round(performance.now() - began));
 }
@@ -90,6 +89,5 @@ async function createLike(work: Work): Promise<void> {
 
 /** Removes the archive that was the restore point; the backup stays. */
 export async function removeDump(work: Work): Promise<void> {
-  const path = dumpFile(work);
-  for (const file of [path, settingsFile(path)]) await rm(file, { force: true });
+  await removeArchive(dumpFile(work));
 }

@@ -1,0 +1,73 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { manifestOf, type Archive } from '../postgres/archive.ts';
+import type { DatabaseSettings } from '../postgres/database-settings.ts';
+import type { Work } from '../work.ts';
+
+/** Whose archive it is: all that tells it from another one. */
+export interface ArchiveIdentity {
+  database: string;
+  /** Of the server; absent where the runner's role may not ask for it. */
+  systemIdentifier?: string;
+  /** namespace/name */
+  run: string;
+  runUid: string;
+}
+
+/** ARCHIVE.json, beside an archive: what it is, for the runner and for people when nothing else is left. */
+export interface ArchiveRecord extends ArchiveIdentity, Omit<Archive, 'path'> {
+  /** The revision of the ledger that is in it. */
+  revision: string;
+  /** server_version_num: pg_restore must be of this major version or a later one. */
+  serverVersion: number;
+  takenAt: string;
+  /** What belongs to the database itself and is in no archive of its content; with a restore point. */
+  settings?: DatabaseSettings;
+}
+
+export function identityOf({ names, run, reporter }: Work): ArchiveIdentity {
+  const { systemIdentifier } = reporter.status.database ?? {};
+  return {
+    database: names.target,
+    ...(systemIdentifier ? { systemIdentifier } : {}),
+    run: `${run.namespace}/${run.name}`,
+    runUid: run.uid,
+  };
+}
+
+export function recordOf(work: Work, { path: _path, ...archive }: Archive): ArchiveRecord {
+  return {
+    ...identityOf(work),
+    revision: work.spec.startRevision,
+    serverVersion: work.maintenance.version,
+    takenAt: new Date().toISOString(),
+    ...archive,
+  };
+}
+
+const recordFile = (archive: string) => `${archive}.json`;
+const manifestFile = (archive: string) => `${archive}.sha256`;
+
+/** Writes the record, which makes the archive a finished one. */
+export async function writeRecord(path: string, record: ArchiveRecord): Promise<void> {
+  await writeFile(recordFile(path), JSON.stringify(record, null, 2), { flush: true, mode: 0o600 });
+}
+
+/** What `sha256sum --check` needs, where there is nothing but the volume. */
+export async function writeManifest({ path, files }: Archive): Promise<void> {
+  await writeFile(manifestFile(path), manifestOf(files), { flush: true });
+}
+
+/** @throws Error when there is none or it cannot be read */
+export async function readRecord(path: string): Promise<ArchiveRecord> {
+  try {
+    return JSON.parse(await readFile(recordFile(path), 'utf8')) as ArchiveRecord;
+  } catch (error) {
+    const what = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is missing' : 'cannot be read';
+    throw new Error(`${recordFile(path)}, which says what archive ${path} is, ${what}`, { cause: error });
+  }
+}
+
+/** Removes an archive with what is beside it: the record first, so that no half of it counts as finished. */
+export async function removeArchive(path: string): Promise<void> {
+  for (const file of [recordFile(path), manifestFile(path), path]) await rm(file, { recursive: true, force: true });
+}
