@@ -217,6 +217,12 @@ export const planFields = {
           'pg_dump --compress. Auto: the fastest that the server version’s pg_dump has: zstd level 1, before version 16 gzip level 1. Gzip: level 1, which every pg_restore reads. None: for a volume that compresses by itself.',
         ),
       jobs: int32(1, 16, 'pg_dump --jobs and pg_restore --jobs, with format Directory.').default(2),
+      contentHash: z
+        .enum(['Enabled', 'Disabled'])
+        .default('Enabled')
+        .describe(
+          'Whether every table’s content is hashed by the server in the snapshot that is dumped, before the outage: about 2 s of one core for 1,000,000 rows. Rows are counted anyway.',
+        ),
     })
     .describe('Where pg_dump’s archive goes, and how it is written.'),
   verification: z

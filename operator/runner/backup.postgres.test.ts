@@ -6,10 +6,12 @@ import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { conduct } from './testing/operator.ts';
 import { expectExactly, PUT_BACK } from './testing/exactly.ts';
 import { FILES, Scenario } from './testing/scenario.ts';
+import { Wire } from './testing/wire.ts';
+import type { ArchiveRecord } from './steps/archive-record.ts';
 
 const BROKEN = { checks: [{ name: 'never', query: 'SELECT 1', expect: { value: '0' } }], rollbackChecks: [], jobs: [] };
 
-const BACKUP = { claimName: 'backup', compression: 'Auto', jobs: 2 } as const;
+const BACKUP = { claimName: 'backup', compression: 'Auto', jobs: 2, contentHash: 'Enabled' } as const;
 
 describe('A backup', function () {
   this.timeout(60_000);
@@ -38,6 +40,39 @@ describe('A backup', function () {
         ...{ database: scenario.database, systemIdentifier, revision: '0001' },
         ...{ run: `shop/${metadata.name}`, runUid: metadata.uid, format, sha256 },
       });
+    });
+
+    it(`of format ${format} has the figures and the content of the very moment that was dumped, whoever writes`, async () => {
+      scenario = await Scenario.create(server, { plan: { backup: { ...BACKUP, format } } });
+      const wire = await Wire.to(server);
+      let writes = 0;
+      wire.onQuery = async (text) => {
+        // After the snapshot was exported, after the tables and after the figures were read, while pg_dump reads.
+        if (/count\(\*\)|sum\(amount\)|SET TRANSACTION SNAPSHOT|^COPY /.test(text))
+          await scenario.sql(`INSERT INTO item VALUES (${5000 + ++writes}, 1)`);
+        return undefined;
+      };
+      try {
+        scenario.start({ databaseUrl: scenario.urlAt(wire.port) });
+        await scenario.reach('Prepared');
+      } finally {
+        await wire.close();
+      }
+      const { archive } = scenario.memory.runner.backup!;
+      const { proof } = JSON.parse(await readFile(`${archive}.json`, 'utf8')) as ArchiveRecord;
+      const copy = `${scenario.database} by hand`;
+      await server.psql(`CREATE DATABASE "${copy}" TEMPLATE template0`);
+      await execa('/usr/lib/postgresql/15/bin/pg_restore', [`--dbname=${server.adminUrl(copy)}`, archive]);
+      const { rows } = proof!.tables['public.item']!;
+      expect(rows).within(101, 100 + writes - 1);
+      expect(await server.psql('SELECT count(*) FROM item', copy)).equal(String(rows));
+      expect(proof!.figures['total']).equal(
+        await server.psql(`SELECT format('[["%s","%s"]]', count(*), sum(amount)) FROM item`, copy),
+      );
+      const compare = await readFile(`${archive}.compare.sql`, 'utf8');
+      expect(await server.psql(compare, copy)).equal('2 tables compared');
+      await server.psql('UPDATE item SET amount = 0 WHERE id = 1', copy);
+      expect(await server.psql(compare, copy)).equal(`public.item|${rows}|${rows}\n2 tables compared`);
     });
 
     it(`of format ${format} is kept by the next start, unless it was damaged meanwhile`, async () => {

@@ -119,7 +119,7 @@ describe('A run on a real PostgreSQL', function () {
     await runner.ended;
     const patterns: Record<string, RegExp> = {
       Preflight: /^PostgreSQL 15\.\d+, [78]\.\d MB, at revision 0001\.$/,
-      Backup: /^5\.\d kB in \/.*\.dump, SHA-256 [0-9a-f]{12}…, read back whole\.$/,
+      Backup: /^5\.\d kB in \/.*\.dump, SHA-256 [0-9a-f]{12}…, read back whole\. 2 tables with 101 rows hashed\.$/,
       Fence: new RegExp(`^Roles refused: ${scenario.client}; 1 session ended \\(shop-backend 127.0.0.1: 1\\)\\.$`),
       RestorePoint: new RegExp(`^Template database ${scenario.database}_restore_[0-9a-f]{8}, \\d+ kB in .* m?s\\.$`),
       Snapshot: /^1 figure recorded, equal in the restore point\.$/,

@@ -3,8 +3,8 @@ import { judgeCheck, type Answer } from '../core/checks.ts';
 import { recordFigure, type FigureRow } from '../core/snapshots.ts';
 import { describeDatabaseError, sqlState, type Session } from './session.ts';
 
-/** How values are written must not depend on what somebody set for the database or the role. */
-const PINNED = `
+/** For one transaction: how values are written must not depend on what somebody set for the database or the role. */
+export const PINNED = `
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 SET LOCAL transaction_read_only = on;
 SET LOCAL row_security = off;

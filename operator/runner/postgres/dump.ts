@@ -20,6 +20,8 @@ export interface DumpOptions {
   compression: 'Auto' | 'Gzip' | 'None';
   /** Connections that work at the same time, with format Directory. */
   jobs: number;
+  /** Of pg_export_snapshot(): the moment that is dumped. */
+  snapshot?: string;
 }
 
 /** The value of pg_dump's --compress. Level 1 of zstd takes a third of level 1 of gzip's time. */
@@ -41,7 +43,8 @@ export async function dumpDatabase(path: string, options: DumpOptions): Promise<
   await mkdir(dirname(path), { recursive: true });
   await rm(partial, { recursive: true, force: true });
   const compression = await compressionFor(program, options.compression);
-  const args = ['--no-password', `--compress=${compression}`];
+  const moment = options.snapshot ? [`--snapshot=${options.snapshot}`] : [];
+  const args = ['--no-password', `--compress=${compression}`, ...moment];
   try {
     const files = await (options.format === 'Custom' ? dumpFile : dumpFolder)(
       { program, args, partial, path },

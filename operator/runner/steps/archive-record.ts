@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { manifestOf, type Archive } from '../postgres/archive.ts';
 import type { DatabaseSettings } from '../postgres/database-settings.ts';
 import type { Work } from '../work.ts';
+import type { Proof } from './proof.ts';
 
 /** Whose archive it is: all that tells it from another one. */
 export interface ArchiveIdentity {
@@ -20,8 +21,15 @@ export interface ArchiveRecord extends ArchiveIdentity, Omit<Archive, 'path'> {
   /** server_version_num: pg_restore must be of this major version or a later one. */
   serverVersion: number;
   takenAt: string;
+  /** What was in it in the moment that was dumped; with a backup. */
+  proof?: RecordedProof;
   /** What belongs to the database itself and is in no archive of its content; with a restore point. */
   settings?: DatabaseSettings;
+}
+
+/** A proof without the schema's definitions, which stand in the archive. */
+export interface RecordedProof extends Omit<Proof, 'schema'> {
+  schemaFingerprint: string;
 }
 
 export function identityOf({ names, run, reporter }: Work): ArchiveIdentity {
@@ -46,15 +54,17 @@ export function recordOf(work: Work, { path: _path, ...archive }: Archive): Arch
 
 const recordFile = (archive: string) => `${archive}.json`;
 const manifestFile = (archive: string) => `${archive}.sha256`;
+const scriptFile = (archive: string) => `${archive}.compare.sql`;
 
 /** Writes the record, which makes the archive a finished one. */
 export async function writeRecord(path: string, record: ArchiveRecord): Promise<void> {
   await writeFile(recordFile(path), JSON.stringify(record, null, 2), { flush: true, mode: 0o600 });
 }
 
-/** What `sha256sum --check` needs, where there is nothing but the volume. */
-export async function writeManifest({ path, files }: Archive): Promise<void> {
+/** What `sha256sum --check` and `psql --file` need to prove the archive where there is nothing but the volume. */
+export async function writeProofFiles({ path, files }: Archive, comparingScript: string): Promise<void> {
   await writeFile(manifestFile(path), manifestOf(files), { flush: true });
+  await writeFile(scriptFile(path), comparingScript, { flush: true });
 }
 
 /** @throws Error when there is none or it cannot be read */
@@ -69,5 +79,6 @@ export async function readRecord(path: string): Promise<ArchiveRecord> {
 
 /** Removes an archive with what is beside it: the record first, so that no half of it counts as finished. */
 export async function removeArchive(path: string): Promise<void> {
-  for (const file of [recordFile(path), manifestFile(path), path]) await rm(file, { recursive: true, force: true });
+  for (const file of [recordFile(path), manifestFile(path), scriptFile(path), path])
+    await rm(file, { recursive: true, force: true });
 }

@@ -1,11 +1,25 @@
 import { join } from 'node:path';
 import { fileSafe } from '../core/names.ts';
-import { bytesInWords } from '../core/words.ts';
+import { bytesInWords, count } from '../core/words.ts';
 import { readArchive, type Archive } from '../postgres/archive.ts';
+import { comparingScript, sizeOf } from '../postgres/contents.ts';
 import { dumpDatabase, type DumpOptions } from '../postgres/dump.ts';
 import { runStep, type Evidence, type Work } from '../work.ts';
-import { readRecord, recordOf, removeArchive, writeManifest, writeRecord } from './archive-record.ts';
+import {
+  readRecord,
+  recordOf,
+  removeArchive,
+  writeProofFiles,
+  writeRecord,
+  type RecordedProof,
+} from './archive-record.ts';
+import { atOneMoment, readProof } from './proof.ts';
 import { runFolder } from './schema-file.ts';
+
+interface Backup {
+  archive: Archive;
+  proof: RecordedProof;
+}
 
 /**
  * The backup that survives the loss of the database's server; taken while users are still working, so that it is not
@@ -14,38 +28,51 @@ import { runFolder } from './schema-file.ts';
 export function backupStep(work: Work): Promise<void> {
   return runStep(work, 'Backup', 'BackupFailed', async (evidence) => {
     const path = join(runFolder(work), `${fileSafe(work.names.target)}-${fileSafe(work.spec.startRevision)}.dump`);
-    const finished = await finishedArchive(path, work);
+    const finished = await finishedBackup(path, work);
     evidence['reused'] = String(finished !== undefined);
-    const archive = finished ?? (await takeBackup(path, work));
+    const { archive, proof } = finished ?? (await takeBackup(path, work));
     describeArchive(archive, evidence);
-    work.reporter.update({
-      backup: {
-        archive: archive.path,
-        sha256: archive.sha256,
-        sizeBytes: archive.sizeBytes,
-        completionTime: new Date().toISOString(),
-      },
-    });
-    return `${finished ? 'Kept from an earlier start: ' : ''}${archiveInWords(archive)}`;
+    evidence['figures'] = String(Object.keys(proof.figures).length);
+    const { path: where, sha256, sizeBytes } = archive;
+    const completionTime = new Date().toISOString();
+    work.reporter.update({ backup: { archive: where, sha256, sizeBytes, completionTime } });
+    const kept = finished ? 'Kept from an earlier start: ' : '';
+    return `${kept}${archiveInWords(archive)} ${contentInWords(work, proof, evidence)}`;
   });
 }
 
-async function takeBackup(path: string, work: Work): Promise<Archive> {
+/** `12 tables with 1204030 rows hashed.` */
+function contentInWords({ spec }: Work, proof: RecordedProof, evidence: Evidence): string {
+  const { tables, rows } = sizeOf(proof.tables);
+  Object.assign(evidence, { tables: String(tables), rows: String(rows) });
+  const how = spec.plan.backup.contentHash === 'Enabled' ? 'hashed' : 'counted';
+  return `${count(tables, 'table')} with ${count(rows, 'row')} ${how}.`;
+}
+
+/** Dumps one moment, and reads in that same moment what a restored copy must have. */
+async function takeBackup(path: string, work: Work): Promise<Backup> {
   await removeArchive(path);
   const options = dumpOptions(work, work.names.target);
-  const archive = await dumpDatabase(path, options);
+  const { archive, proof, script } = await atOneMoment(work, async (session, snapshot) => {
+    const proof = await readProof(work, session);
+    const script = await comparingScript(session, proof.tables);
+    return { proof, script, archive: await dumpDatabase(path, { ...options, snapshot }) };
+  });
   await readArchive(archive, options);
-  await writeManifest(archive);
-  await writeRecord(path, recordOf(work, archive));
-  return archive;
+  await writeProofFiles(archive, script);
+  const { schema, ...figures } = proof;
+  const recorded = { ...figures, schemaFingerprint: schema.sha256 };
+  await writeRecord(path, { ...recordOf(work, archive), proof: recorded });
+  return { archive, proof: recorded };
 }
 
 /** The archive if its record was written (which is done last) and it still reads back whole. */
-async function finishedArchive(path: string, work: Work): Promise<Archive | undefined> {
+async function finishedBackup(path: string, work: Work): Promise<Backup | undefined> {
   try {
-    const archive = { ...(await readRecord(path)), path };
+    const { proof, ...archive } = { ...(await readRecord(path)), path };
+    if (!proof) return undefined;
     await readArchive(archive, dumpOptions(work, work.names.target));
-    return archive;
+    return { archive, proof };
   } catch {
     work.signal.throwIfAborted();
     // Half-written or damaged: it is made anew.

@@ -11,11 +11,8 @@ import { runStep, skipStep, warn, type Evidence, type Work } from '../work.ts';
 import { openTarget } from '../establish.ts';
 import { backupStep } from './backup.ts';
 import { gatherFacts } from './preflight-facts.ts';
-import { startSide } from './restore-point.ts';
+import { PREPARATION_QUESTION_MS, startSide } from './questions.ts';
 import { writeSchemaBefore } from './schema-file.ts';
-
-/** One question before the outage may take so long; users are still working. */
-const QUESTION_TIMEOUT_MS = 60_000;
 
 /** Everything that can be done while users notice nothing; afterwards all that the outage needs is in memory. */
 export async function prepare(work: Work): Promise<void> {
@@ -90,7 +87,7 @@ async function judgeQuestions(work: Work): Promise<Violation[]> {
 
 async function askNow(work: Work, target: Session): Promise<Violation[]> {
   const { preflight: before, snapshots } = work.spec.plan;
-  const options = { inTransaction: false, timeoutMs: QUESTION_TIMEOUT_MS };
+  const options = { inTransaction: false, timeoutMs: PREPARATION_QUESTION_MS };
   const failures = await askChecks(target, before.checks, options);
   try {
     await takeFigures(target, { snapshots, side: startSide(work) }, options);

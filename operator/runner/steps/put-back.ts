@@ -6,8 +6,7 @@ import { identifier } from '../postgres/identifiers.ts';
 import { isSwapped } from './facts.ts';
 import { withoutSessions } from './fence.ts';
 import { assertRevision } from './migrate.ts';
-import { verify } from './questions.ts';
-import { startSide } from './restore-point.ts';
+import { startSide, verify } from './questions.ts';
 import { stepOf, type Evidence, type Work } from '../work.ts';
 
 /** Lets the restore point, which has everything that belongs to the database itself, take the database's place. */

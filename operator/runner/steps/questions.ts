@@ -7,9 +7,17 @@ import type { Session } from '../postgres/session.ts';
 import { verifiedInWords } from '../core/words.ts';
 import type { Evidence, Work } from '../work.ts';
 
+/** One question before the outage may take so long; users are still working. */
+export const PREPARATION_QUESTION_MS = 60_000;
+
 /** No question may take longer than the whole outage may. */
 export function questionTimeout(work: Pick<Work, 'spec'>): number {
   return work.spec.plan.outageDeadlineSeconds * 1000;
+}
+
+/** Which of the two schemas is there before the run does anything. */
+export function startSide(work: Pick<Work, 'spec'>): SchemaSide {
+  return work.spec.direction === 'Up' ? 'old' : 'new';
 }
 
 export interface Questions {

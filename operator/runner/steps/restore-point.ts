@@ -9,16 +9,11 @@ import { compareFigures } from '../core/snapshots.ts';
 import { bytesInWords, count, durationInWords } from '../core/words.ts';
 import { runStep, stepOf, type Evidence, type Work } from '../work.ts';
 import { withoutSessions } from './fence.ts';
-import { questionTimeout } from './questions.ts';
-import { takeFigures, type SchemaSide } from '../postgres/ask.ts';
+import { questionTimeout, startSide } from './questions.ts';
+import { takeFigures } from '../postgres/ask.ts';
 import { takeDump } from './restore-dump.ts';
 
 export type RestorePointMethod = 'Template' | 'Dump' | 'None';
-
-/** Which of the two schemas is there before the run does anything. */
-export function startSide(work: Work): SchemaSide {
-  return work.spec.direction === 'Up' ? 'old' : 'new';
-}
 
 /**
  * Takes what the database can be put back to, and the figures that must be the same afterwards: both are read back from

@@ -19,8 +19,7 @@ import {
   endSide,
   recordApplied,
 } from './migrate.ts';
-import { questionTimeout, verify } from './questions.ts';
-import { startSide } from './restore-point.ts';
+import { startSide, questionTimeout, verify } from './questions.ts';
 import { readSchemaBefore } from './schema-file.ts';
 
 /**
