@@ -108,6 +108,13 @@ const runnerStatus = z
       })
       .optional()
       .describe('The backup taken before the outage.'),
+    rehearsal: z
+      .object({
+        state: z.enum(['Restoring', 'Dropped']).describe('Recorded before it is made.'),
+        database: text(63, 'The scratch database.'),
+      })
+      .optional()
+      .describe('The scratch database that the backup is restored into, written ahead.'),
     snapshots: z
       .record(z.string().max(100), z.string().max(16_384))
       .optional()

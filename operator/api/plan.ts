@@ -217,6 +217,12 @@ export const planFields = {
           'pg_dump --compress. Auto: the fastest that the server version’s pg_dump has: zstd level 1, before version 16 gzip level 1. Gzip: level 1, which every pg_restore reads. None: for a volume that compresses by itself.',
         ),
       jobs: int32(1, 16, 'pg_dump --jobs and pg_restore --jobs, with format Directory.').default(2),
+      rehearsal: z
+        .enum(['Read', 'Restore'])
+        .default('Read')
+        .describe(
+          'How the archive is proved before the outage. Read: read back whole. Restore: restored into a scratch database of the same server, whose schema, figures, row counts and content hashes must be those that were dumped; needs a role that may create databases, and once more the database’s size.',
+        ),
       contentHash: z
         .enum(['Enabled', 'Disabled'])
         .default('Enabled')

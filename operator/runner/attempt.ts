@@ -12,7 +12,7 @@ import { parseDatabaseUrl } from './postgres/url.ts';
 import type { Reporter } from './reporter.ts';
 import { carryThrough } from './steps/forward.ts';
 import { prepare } from './steps/prepare.ts';
-import { finish, isUntouched, rollBack } from './steps/roll-back.ts';
+import { finish, isUntouched, leavesNothing, rollBack } from './steps/roll-back.ts';
 import { isDone, recordStep, stepOf, type Work } from './work.ts';
 
 /** Goals only move on. */
@@ -83,8 +83,8 @@ export class Attempt {
   }
 
   async #reach(goal: Goal): Promise<void> {
-    const untouched = isUntouched(this.#around);
-    if (untouched && (goal === 'RolledBack' || goal === 'Finished')) return;
+    if (goal === 'RolledBack' && isUntouched(this.#around)) return;
+    if (goal === 'Finished' && leavesNothing(this.#around)) return;
     const work = await this.#established(goal);
     switch (goal) {
       case 'Prepared':

@@ -5,13 +5,11 @@ import { execa } from 'execa';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { conduct } from './testing/operator.ts';
 import { expectExactly, PUT_BACK } from './testing/exactly.ts';
-import { FILES, Scenario } from './testing/scenario.ts';
+import { BACKUP, FILES, Scenario } from './testing/scenario.ts';
 import { Wire } from './testing/wire.ts';
 import type { ArchiveRecord } from './steps/archive-record.ts';
 
 const BROKEN = { checks: [{ name: 'never', query: 'SELECT 1', expect: { value: '0' } }], rollbackChecks: [], jobs: [] };
-
-const BACKUP = { claimName: 'backup', compression: 'Auto', jobs: 2, contentHash: 'Enabled' } as const;
 
 describe('A backup', function () {
   this.timeout(60_000);

@@ -52,4 +52,14 @@ describe('settle', () => {
     ]);
     expect(world.run?.metadata.finalizers).to.deep.equal([FINALIZER]);
   });
+
+  it('names the scratch database of a rehearsal that was broken off', () => {
+    const world = cleaningUp();
+    const { restorePoint: _none, ...runner } = world.run!.status!.runner!;
+    world.run!.status!.runner = { ...runner, rehearsal: { state: 'Restoring', database: 'planner_rehearsal_1' } };
+    world.now += 600_000;
+    expect(decideRun(world.observe()!).notices[0]?.message).to.match(
+      /: the scratch database planner_rehearsal_1 may still be there\.$/,
+    );
+  });
 });

@@ -60,9 +60,10 @@ function isBeingDeleted({ seen: { run, migration } }: Draft): boolean {
 }
 
 function tellWhatIsLeft(draft: Draft, endedTooOften: boolean): void {
-  const { restorePoint, waitingFor } = draft.runner ?? {};
-  const left = restorePoint?.database ?? restorePoint?.archive;
+  const { restorePoint, rehearsal, waitingFor } = draft.runner ?? {};
+  const scratch = rehearsal?.state === 'Restoring' ? rehearsal.database : undefined;
+  const left = restorePoint?.database ?? restorePoint?.archive ?? scratch;
   const tried = endedTooOften ? `in ${RUNNER_START_LIMIT} starts` : `in ${CLEAN_UP_MILLISECONDS / 60_000} minutes`;
-  const message = `The run has ended, but its runner could not clean up ${tried}${waitingFor ? ` (${waitingFor})` : ''}${left ? `: the restore point ${left} may still be there` : ''}.`;
+  const message = `The run has ended, but its runner could not clean up ${tried}${waitingFor ? ` (${waitingFor})` : ''}${left ? `: ${left === scratch ? 'the scratch database' : 'the restore point'} ${left} may still be there` : ''}.`;
   draft.notice({ type: 'Warning', reason: 'RunnerFailed', message });
 }

@@ -54,12 +54,17 @@ export interface DatabaseNames {
   failed: string;
   /** What the target is called while CONNECTION LIMIT would keep the runner out too. */
   hidden: string;
+  /** What the backup is restored into to prove it. */
+  rehearsal: string;
 }
 
 export function databaseNames(target: string, uid: string): DatabaseNames {
   const hash = shortHash(uid, 8);
   const named = (what: string) => `${fit(target, MAX_NAME_BYTES - what.length - hash.length - 2)}_${what}_${hash}`;
-  return { target, restorePoint: named('restore'), failed: named('failed'), hidden: named('fenced') };
+  return {
+    ...{ target, restorePoint: named('restore'), failed: named('failed'), hidden: named('fenced') },
+    rehearsal: named('rehearsal'),
+  };
 }
 
 /**

@@ -77,15 +77,24 @@ const ownership: Policy = ({ owner, role, database }) =>
         ),
       ];
 
-const createDatabase: Policy = ({ role, restorePoint }) =>
-  restorePoint === 'None' || role.superuser || role.createDatabase
-    ? []
-    : [
-        violation(
-          'InsufficientPrivilege',
-          `role "${role.name}" may not create databases, which a restore point needs: ALTER ROLE "${role.name}" CREATEDB, or set rollback.restorePoint None`,
-        ),
-      ];
+/** What makes a database beside the one that is migrated, and how to do without. */
+function copiesOf({ restorePoint, spec }: PreflightFacts): { what: string; without: string }[] {
+  const { rehearsal } = spec.plan.backup;
+  return [
+    ...(restorePoint === 'None' ? [] : [{ what: 'a restore point', without: 'rollback.restorePoint None' }]),
+    ...(rehearsal === 'Read' ? [] : [{ what: 'the rehearsal of the backup', without: 'backup.rehearsal Read' }]),
+  ];
+}
+
+const createDatabase: Policy = (facts) => {
+  const { role } = facts;
+  const copies = copiesOf(facts);
+  if (copies.length === 0 || role.superuser || role.createDatabase) return [];
+  const needs = copies.map(({ what }) => what).join(' and ');
+  const without = copies.map((copy) => copy.without).join(' and ');
+  const message = `role "${role.name}" may not create databases, which ${needs} ${copies.length > 1 ? 'need' : 'needs'}: ALTER ROLE "${role.name}" CREATEDB, or set ${without}`;
+  return [violation('InsufficientPrivilege', message)];
+};
 
 const signal: Policy = ({ role, clientRoles }) => {
   const others = clientRoles.filter(({ exists, member }) => exists && !member).map(({ name }) => `"${name}"`);
@@ -155,15 +164,17 @@ const replication: Policy = ({ replication: blockers, restorePoint }) =>
         ),
       ];
 
-const settings: Policy = ({ settingsRefused, database, role, restorePoint }) =>
-  restorePoint === 'None'
-    ? []
-    : settingsRefused.map((refusal) =>
-        violation(
-          'InsufficientPrivilege',
-          `role "${role.name}" could not give a restore point what belongs to database "${database}" itself: ${refusal}; grant it, or set rollback.restorePoint None`,
-        ),
-      );
+const settings: Policy = (facts) => {
+  const { settingsRefused, database, role } = facts;
+  return copiesOf(facts).flatMap(({ what, without }) =>
+    settingsRefused.map((refusal) =>
+      violation(
+        'InsufficientPrivilege',
+        `role "${role.name}" could not give ${what} what belongs to database "${database}" itself: ${refusal}; grant it, or set ${without}`,
+      ),
+    ),
+  );
+};
 
 const disk: Policy = ({ disks, sizeBytes, spec }) => {
   const needed = sizeBytes * spec.plan.preflight.freeDiskFactor;

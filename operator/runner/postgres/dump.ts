@@ -108,11 +108,12 @@ async function flushToDisk(path: string): Promise<void> {
   }
 }
 
-/** Restores an archive into an empty database. */
-export async function restoreArchive(path: string, options: DumpOptions): Promise<void> {
+/** Restores an archive into an empty database, without what the flags of pg_restore leave out. */
+export async function restoreArchive(path: string, options: DumpOptions, leaveOut: string[] = []): Promise<void> {
   const program = await requireProgram('pg_restore', options.major);
   const jobs = options.format === 'Directory' ? [`--jobs=${options.jobs}`] : [];
-  const args = ['--exit-on-error', '--no-password', ...jobs, `--dbname=${libpqQuote(options.database)}`, path];
+  const how = ['--exit-on-error', '--no-password', ...leaveOut, ...jobs];
+  const args = [...how, `--dbname=${libpqQuote(options.database)}`, path];
   await runProgram(program, args, environment(options), options.signal);
 }
 

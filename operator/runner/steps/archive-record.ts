@@ -23,6 +23,8 @@ export interface ArchiveRecord extends ArchiveIdentity, Omit<Archive, 'path'> {
   takenAt: string;
   /** What was in it in the moment that was dumped; with a backup. */
   proof?: RecordedProof;
+  /** Read: it was read back whole. Restore: it was restored, too, and everything of the proof was found in it. */
+  rehearsal?: 'Read' | 'Restore';
   /** What belongs to the database itself and is in no archive of its content; with a restore point. */
   settings?: DatabaseSettings;
 }

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { fileSafe } from '../core/names.ts';
-import { bytesInWords, count } from '../core/words.ts';
+import { count } from '../core/words.ts';
 import { readArchive, type Archive } from '../postgres/archive.ts';
 import { comparingScript, sizeOf } from '../postgres/contents.ts';
-import { dumpDatabase, type DumpOptions } from '../postgres/dump.ts';
+import { dumpDatabase } from '../postgres/dump.ts';
 import { runStep, type Evidence, type Work } from '../work.ts';
 import {
   readRecord,
@@ -13,7 +13,9 @@ import {
   writeRecord,
   type RecordedProof,
 } from './archive-record.ts';
+import { archiveInWords, describeArchive, dumpOptions } from './archives.ts';
 import { atOneMoment, readProof } from './proof.ts';
+import { rehearse } from './rehearse.ts';
 import { runFolder } from './schema-file.ts';
 
 interface Backup {
@@ -30,7 +32,7 @@ export function backupStep(work: Work): Promise<void> {
     const path = join(runFolder(work), `${fileSafe(work.names.target)}-${fileSafe(work.spec.startRevision)}.dump`);
     const finished = await finishedBackup(path, work);
     evidence['reused'] = String(finished !== undefined);
-    const { archive, proof } = finished ?? (await takeBackup(path, work));
+    const { archive, proof } = finished ?? (await takeBackup(path, work, evidence));
     describeArchive(archive, evidence);
     evidence['figures'] = String(Object.keys(proof.figures).length);
     const { path: where, sha256, sizeBytes } = archive;
@@ -41,16 +43,17 @@ export function backupStep(work: Work): Promise<void> {
   });
 }
 
-/** `12 tables with 1204030 rows hashed.` */
+/** `12 tables with 1204030 rows hashed, all found again in a restored copy.` */
 function contentInWords({ spec }: Work, proof: RecordedProof, evidence: Evidence): string {
   const { tables, rows } = sizeOf(proof.tables);
   Object.assign(evidence, { tables: String(tables), rows: String(rows) });
   const how = spec.plan.backup.contentHash === 'Enabled' ? 'hashed' : 'counted';
-  return `${count(tables, 'table')} with ${count(rows, 'row')} ${how}.`;
+  const again = spec.plan.backup.rehearsal === 'Restore' ? ', all found again in a restored copy' : '';
+  return `${count(tables, 'table')} with ${count(rows, 'row')} ${how}${again}.`;
 }
 
 /** Dumps one moment, and reads in that same moment what a restored copy must have. */
-async function takeBackup(path: string, work: Work): Promise<Backup> {
+async function takeBackup(path: string, work: Work, evidence: Evidence): Promise<Backup> {
   await removeArchive(path);
   const options = dumpOptions(work, work.names.target);
   const { archive, proof, script } = await atOneMoment(work, async (session, snapshot) => {
@@ -59,10 +62,12 @@ async function takeBackup(path: string, work: Work): Promise<Backup> {
     return { proof, script, archive: await dumpDatabase(path, { ...options, snapshot }) };
   });
   await readArchive(archive, options);
+  const { rehearsal } = work.spec.plan.backup;
+  if (rehearsal === 'Restore') await rehearse(work, path, proof, evidence);
   await writeProofFiles(archive, script);
   const { schema, ...figures } = proof;
   const recorded = { ...figures, schemaFingerprint: schema.sha256 };
-  await writeRecord(path, { ...recordOf(work, archive), proof: recorded });
+  await writeRecord(path, { ...recordOf(work, archive), proof: recorded, rehearsal });
   return { archive, proof: recorded };
 }
 
@@ -78,22 +83,4 @@ async function finishedBackup(path: string, work: Work): Promise<Backup | undefi
     // Half-written or damaged: it is made anew.
     return undefined;
   }
-}
-
-/** Where an archive is and how it can be told from others. */
-export function archiveInWords({ path, sha256, sizeBytes }: Archive): string {
-  return `${bytesInWords(sizeBytes)} in ${path}, SHA-256 ${sha256.slice(0, 12)}…, read back whole.`;
-}
-
-export function describeArchive(archive: Archive, evidence: Evidence): void {
-  const { path, format, compression, sha256, sizeBytes, files } = archive;
-  Object.assign(evidence, { archive: path, format, compression, sha256 });
-  Object.assign(evidence, { bytes: String(sizeBytes), files: String(files.length) });
-}
-
-export function dumpOptions(work: Work, database: string): DumpOptions {
-  const { address, application } = work.sessions;
-  const { format, compression, jobs } = work.spec.plan.backup;
-  const { major } = work.maintenance;
-  return { address, database, application, major, signal: work.signal, format, compression, jobs };
 }

@@ -6,11 +6,10 @@ import { readArchive } from '../postgres/archive.ts';
 import { readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
 import { dumpDatabase, restoreArchive } from '../postgres/dump.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
-import { identifier, literal } from '../postgres/identifiers.ts';
-import type { Row } from '../postgres/session.ts';
 import { type Evidence, type Work } from '../work.ts';
 import { readRecord, recordOf, removeArchive, writeRecord } from './archive-record.ts';
-import { archiveInWords, describeArchive, dumpOptions } from './backup.ts';
+import { archiveInWords, describeArchive, dumpOptions } from './archives.ts';
+import { createLike } from './create-like.ts';
 import { raiseFence } from './fence.ts';
 import { runFolder } from './schema-file.ts';
 
@@ -55,36 +54,11 @@ export async function putBackDump(work: Work, evidence: Evidence): Promise<void>
     throw new StepFailure('RollbackFailed', `archive ${path} is not the one that was taken: SHA-256 ${sha256}`);
   await readArchive(archive, options);
   await dropDatabase(maintenance, names.restorePoint);
-  await createLike(work);
+  await createLike(work, names.restorePoint);
   const began = performance.now();
   await restoreArchive(path, options);
   await maintenance.query(statementsFor(names.restorePoint, settings).join(';'));
   evidence['restoreMilliseconds'] = String(Math.round(performance.now() - began));
-}
-
-/** Since version 15 a database may take its collations from ICU, since 17 from PostgreSQL itself. */
-function localeProvider({ provider, locale }: Row): string {
-  if (provider === 'i') return ` LOCALE_PROVIDER icu ICU_LOCALE ${literal(locale ?? '')}`;
-  return provider === 'b' ? ` LOCALE_PROVIDER builtin BUILTIN_LOCALE ${literal(locale ?? '')}` : '';
-}
-
-/** An empty database with the target's encoding, locale and tablespace, which cannot be changed afterwards. */
-async function createLike(work: Work): Promise<void> {
-  const { maintenance, names } = work;
-  const row = await maintenance.one(
-    `SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate, d.datctype,
-       to_jsonb(d) ->> 'datlocprovider' AS provider, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale,
-       CASE WHEN d.dattablespace = t.dattablespace THEN NULL ELSE s.spcname END AS tablespace
-     FROM pg_catalog.pg_database d JOIN pg_catalog.pg_database t ON t.datname = 'template0'
-     JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace WHERE d.datname = $1`,
-    [await currentName(work)],
-  );
-  const locale = `LC_COLLATE ${literal(row['datcollate']!)} LC_CTYPE ${literal(row['datctype']!)}${localeProvider(row)}`;
-  // Naming the default tablespace needs a privilege that leaving it out does not.
-  const tablespace = row['tablespace'] ? ` TABLESPACE ${identifier(row['tablespace'])}` : '';
-  await maintenance.query(
-    `CREATE DATABASE ${identifier(names.restorePoint)} TEMPLATE template0 ENCODING ${literal(row['encoding']!)} ${locale}${tablespace}`,
-  );
 }
 
 /** Removes the archive that was the restore point; the backup stays. */

@@ -6,12 +6,18 @@ import { isDone, isTransient, runStep, skipStep, stepOf, toStepFailure, warn, ty
 import { isSwapped, load, readProgress, type Progress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
 import { putBack, verifyPutBack } from './put-back.ts';
+import { dropRehearsal } from './rehearse.ts';
 import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
 import { putBackDump, removeDump } from './restore-dump.ts';
 
 /** Nothing that the run did ever reached the database. */
 export function isUntouched(work: Pick<Work, 'reporter'>): boolean {
   return work.reporter.status.fence === undefined;
+}
+
+/** The run has made no database that is still there; told by what is recorded before one is made. */
+export function leavesNothing({ reporter }: Pick<Work, 'reporter'>): boolean {
+  return isUntouched({ reporter }) && reporter.status.rehearsal?.state !== 'Restoring';
 }
 
 /**
@@ -104,6 +110,7 @@ export async function finish(work: Work): Promise<void> {
   const { reporter, maintenance, names } = work;
   if (isStuck(work)) return;
   await unfenceIfUp(work);
+  await dropRehearsal(work);
   for (const database of [names.restorePoint, names.failed])
     if (await databaseExists(maintenance, database)) await dropDatabase(maintenance, database);
   await removeDump(work);

@@ -1,5 +1,5 @@
 import type { Reason } from '../../api/reasons.ts';
-import { FILES, type Scenario, type Server } from './scenario.ts';
+import { BACKUP, FILES, type Scenario, type Server } from './scenario.ts';
 
 type Options = NonNullable<Parameters<typeof Scenario.create>[1]>;
 
@@ -76,6 +76,23 @@ export const PRIVILEGES: Case[] = [
     reason: 'InsufficientPrivilege',
     message: ({ owner }) =>
       `role "${owner}" may not create databases, which a restore point needs: ALTER ROLE "${owner}" CREATEDB, or set rollback.restorePoint None`,
+  },
+  {
+    title: 'no CREATEDB, where the backup is to be restored',
+    options: {
+      privileges: 'CREATEROLE',
+      plan: { backup: { ...BACKUP, rehearsal: 'Restore' }, rollback: { strategy: 'Auto', restorePoint: 'None' } },
+    },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner }) =>
+      `role "${owner}" may not create databases, which the rehearsal of the backup needs: ALTER ROLE "${owner}" CREATEDB, or set backup.rehearsal Read`,
+  },
+  {
+    title: 'no CREATEDB, where it is needed for both',
+    options: { privileges: 'CREATEROLE', plan: { backup: { ...BACKUP, rehearsal: 'Restore' } } },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner }) =>
+      `role "${owner}" may not create databases, which a restore point and the rehearsal of the backup need: ALTER ROLE "${owner}" CREATEDB, or set rollback.restorePoint None and backup.rehearsal Read`,
   },
   {
     title: 'no CREATEROLE, where roles are fenced off',

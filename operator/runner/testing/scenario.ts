@@ -44,6 +44,9 @@ export const FILES: Files = {
     ALTER TABLE item RENAME COLUMN price TO amount`,
 };
 
+/** What a plan says of its backup when it says nothing. */
+export const BACKUP = plan.shape.backup.parse({ claimName: 'backup' });
+
 /** The migration waits for as long as a session named `hold DATABASE` is there. */
 export const WAITING_FILES = {
   ...FILES,
