@@ -114,6 +114,18 @@ program
     await printLedger({ databaseUrl: process.env.DATABASE_URL, print });
   });
 
+program
+  .command('verify-archive')
+  .description('say what a backup’s archive is, and prove that it is whole and as it was written; needs no database')
+  .argument('<archive>', 'the archive; beside it must be <archive>.json')
+  .option('--database <name>', 'refuse an archive of another database')
+  .option('--system-identifier <number>', 'refuse an archive of another server (pg_control_system)')
+  .option('--sha256 <hash>', 'refuse an archive with another SHA-256 than the run’s status.runner.backup has')
+  .action(async (path: string, expected: { database?: string; systemIdentifier?: string; sha256?: string }) => {
+    const { verifyArchive } = await import('./archive-by-hand.ts');
+    await verifyArchive({ path, expected, print });
+  });
+
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`runner: ${redact(messageOf(error))}\n`);
   process.exitCode = 1;

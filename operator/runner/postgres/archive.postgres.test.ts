@@ -104,8 +104,16 @@ describe('An archive', function () {
   });
 
   it('of one format in the place of the other is refused', async () => {
+    const archive = await dump('shop', { format: 'Custom' });
+    await dump('shop', { format: 'Directory' });
+    expect(await refusal(archive)).match(/was swapped: it is a folder$/);
+  });
+
+  it('whose list of files is not the one that its hash was taken of is refused', async () => {
     const archive = await dump('shop', { format: 'Directory' });
-    expect(await refusal({ ...archive, format: 'Custom' })).match(/was swapped: it is a folder$/);
+    const files = archive.files.slice(1);
+    await rm(join(folder, archive.files[0]!.name));
+    expect(await refusal({ ...archive, files })).match(/^the hashes of the files of archive \S+ are not those that/);
   });
 
   it('lists the hashes of its files as sha256sum does', () => {

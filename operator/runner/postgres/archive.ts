@@ -67,6 +67,10 @@ export async function readArchive(archive: Archive, options: { major: number; si
 
 async function refuseDamaged(archive: Archive, options: { major: number; signal: AbortSignal }): Promise<void> {
   const { path, format, files } = archive;
+  if (archiveOf(archive, files).sha256 !== archive.sha256)
+    throw new Error(
+      `the hashes of the files of archive ${path} are not those that SHA-256 ${archive.sha256} was taken of`,
+    );
   const found = await stat(path).catch(ignoreMissing);
   if (!found) throw new Error(`archive ${path} is missing`);
   if (found.isDirectory() !== (format === 'Directory'))

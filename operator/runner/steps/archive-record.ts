@@ -79,6 +79,29 @@ export async function readRecord(path: string): Promise<ArchiveRecord> {
   }
 }
 
+/** What an archive must be; what is left out is not asked. */
+export type Expected = Partial<Omit<ArchiveIdentity, 'run'>> & { sha256?: string };
+
+/**
+ * Refuses an archive that is another one, by what is written beside it.
+ *
+ * @throws Error saying whose it is
+ */
+export function refuseAnother(path: string, found: ArchiveIdentity & { sha256: string }, expected: Expected): void {
+  const { database, systemIdentifier, runUid, sha256 } = expected;
+  if (database !== undefined && database !== found.database)
+    throw new Error(`archive ${path} is of database "${found.database}", not of "${database}"`);
+  const server = found.systemIdentifier;
+  if (systemIdentifier !== undefined && server !== undefined && systemIdentifier !== server)
+    throw new Error(
+      `archive ${path} is of database "${found.database}" of the server with system identifier ${server}, not of ${systemIdentifier}`,
+    );
+  if (runUid !== undefined && runUid !== found.runUid)
+    throw new Error(`archive ${path} was swapped: it is that of run ${found.run} (UID ${found.runUid})`);
+  if (sha256 !== undefined && sha256 !== found.sha256)
+    throw new Error(`archive ${path} was swapped: it is the one with SHA-256 ${found.sha256}, not ${sha256}`);
+}
+
 /** Removes an archive with what is beside it: the record first, so that no half of it counts as finished. */
 export async function removeArchive(path: string): Promise<void> {
   for (const file of [recordFile(path), manifestFile(path), scriptFile(path), path])

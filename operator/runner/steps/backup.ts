@@ -6,8 +6,10 @@ import { comparingScript, sizeOf } from '../postgres/contents.ts';
 import { dumpDatabase } from '../postgres/dump.ts';
 import { runStep, type Evidence, type Work } from '../work.ts';
 import {
+  identityOf,
   readRecord,
   recordOf,
+  refuseAnother,
   removeArchive,
   writeProofFiles,
   writeRecord,
@@ -76,6 +78,7 @@ async function finishedBackup(path: string, work: Work): Promise<Backup | undefi
   try {
     const { proof, ...archive } = { ...(await readRecord(path)), path };
     if (!proof) return undefined;
+    refuseAnother(path, archive, identityOf(work));
     await readArchive(archive, dumpOptions(work, work.names.target));
     return { archive, proof };
   } catch {

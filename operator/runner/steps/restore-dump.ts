@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { StepFailure } from '../core/failure.ts';
+import { messageOf, StepFailure } from '../core/failure.ts';
 import { closeTarget, currentName, hide, openTarget } from '../establish.ts';
 import { dropDatabase } from '../postgres/clone.ts';
 import { readArchive } from '../postgres/archive.ts';
-import { readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
+import { readDatabaseSettings, statementsFor, type DatabaseSettings } from '../postgres/database-settings.ts';
 import { dumpDatabase, restoreArchive } from '../postgres/dump.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { type Evidence, type Work } from '../work.ts';
-import { readRecord, recordOf, removeArchive, writeRecord } from './archive-record.ts';
+import { identityOf, readRecord, recordOf, refuseAnother, removeArchive, writeRecord } from './archive-record.ts';
 import { archiveInWords, describeArchive, dumpOptions } from './archives.ts';
 import { createLike } from './create-like.ts';
 import { raiseFence } from './fence.ts';
@@ -49,16 +49,36 @@ export async function putBackDump(work: Work, evidence: Evidence): Promise<void>
   if (!path || !sha256)
     throw new StepFailure('RollbackFailed', 'the status does not say where the restore point’s archive is');
   const options = dumpOptions(work, names.restorePoint);
-  const { settings, ...archive } = { ...(await readRecord(path)), path };
-  if (archive.sha256 !== sha256 || !settings)
-    throw new StepFailure('RollbackFailed', `archive ${path} is not the one that was taken: SHA-256 ${sha256}`);
-  await readArchive(archive, options);
+  const settings = await proveArchive(work, path, sha256);
   await dropDatabase(maintenance, names.restorePoint);
   await createLike(work, names.restorePoint);
   const began = performance.now();
   await restoreArchive(path, options);
   await maintenance.query(statementsFor(names.restorePoint, settings).join(';'));
   evidence['restoreMilliseconds'] = String(Math.round(performance.now() - began));
+}
+
+/**
+ * Proves that an archive is the restore point that this run took, and whole: before anything is dropped for it.
+ *
+ * @returns what belongs to the database itself
+ * @throws StepFailure RollbackFailed saying what is wrong with the archive
+ */
+async function proveArchive(work: Work, path: string, sha256: string): Promise<DatabaseSettings> {
+  try {
+    const { settings, ...archive } = { ...(await readRecord(path)), path };
+    refuseAnother(path, archive, { ...identityOf(work), sha256 });
+    await readArchive(archive, dumpOptions(work, work.names.restorePoint));
+    if (!settings) throw new Error(`${path}.json is not that of a restore point`);
+    return settings;
+  } catch (error) {
+    work.signal.throwIfAborted();
+    throw new StepFailure(
+      'RollbackFailed',
+      `the restore point cannot be put back, and nothing was dropped for it: ${messageOf(error)}. Bring back what was written there, or restore the backup by hand (docs/restore-by-hand.md)`,
+      { archive: path, sha256 },
+    );
+  }
 }
 
 /** Removes the archive that was the restore point; the backup stays. */
