@@ -20,8 +20,17 @@ export function goForward(draft: Draft): 'Stop' | undefined {
   else if (draft.goal === 'Migrated') {
     if (draft.runner?.reachedGoal === 'Migrated') comeBack(draft);
     else migrate(draft);
-  } else if (draft.goal === 'Finished') draft.end('Succeeded');
+  } else if (draft.goal === 'Finished') finish(draft);
   return undefined;
+}
+
+/** A crash came between the goal and the status of one decision: what that status would have said is said now. */
+function finish(draft: Draft): void {
+  if (draft.step('ScaleDown')) {
+    recordEndOfOutage(draft);
+    if (smokeTestsOf(draft).length === 0) skipSmokeTest(draft);
+  }
+  draft.end('Succeeded');
 }
 
 function prepareAndScaleDown(draft: Draft): void {
@@ -126,11 +135,19 @@ export function allReady(draft: Draft): boolean {
 
 const SMOKE_TEST_INTERVAL = 250;
 
+function smokeTestsOf(draft: Draft) {
+  return draft.seen.run.spec.direction === 'Up' ? draft.plan.smokeTests : [];
+}
+
+function skipSmokeTest(draft: Draft): void {
+  draft.endStep('SmokeTest', 'Skipped', 'No smoke tests to ask.');
+}
+
 function smokeTest(draft: Draft): void {
-  const tests = draft.seen.run.spec.direction === 'Up' ? draft.plan.smokeTests : [];
+  const tests = smokeTestsOf(draft);
   const step = draft.step('SmokeTest');
   if (tests.length === 0) {
-    draft.endStep('SmokeTest', 'Skipped', 'No smoke tests to ask.');
+    skipSmokeTest(draft);
     succeed(draft);
     return;
   }

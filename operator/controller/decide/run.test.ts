@@ -36,6 +36,30 @@ describe('decideRun', () => {
       expectEnd(world, 'Up');
     });
 
+  for (const [title, direction, failing] of [
+    ['succeeded', 'Down', []],
+    ['was undone', 'Up', ['Snapshot']],
+  ] as const)
+    it(`tells the end of the outage and every step of a run that ${title} if it dies after the last goal`, () => {
+      const world = new World(direction);
+      const fails = new Set<RunnerStepName>(failing);
+      let died = false;
+      for (let round = 0; round < 60; round++) {
+        const seen = world.observe();
+        const isLast = !died && seen !== undefined && decideRun(seen).spec?.goal === 'Finished';
+        operatorPass(world, isLast ? 1 : 99);
+        died ||= isLast;
+        // Between two passes everybody else goes as far as he can: nothing is seen half-way.
+        for (let step = 0; step < 30; step++) {
+          runnerStep(world, fails);
+          world.clusterStep();
+        }
+        world.now += 200;
+      }
+      expect(died).to.equal(true);
+      expectEnd(world, direction);
+    });
+
   it('undoes a migration whose smoke test fails, old version last', () => {
     const world = new World();
     world.smokePasses = false;

@@ -15,7 +15,10 @@ export function undo(draft: Draft): 'Stop' | undefined {
   else if (draft.goal === 'Migrated') takeDownAgain(draft);
   else if (draft.goal === 'RolledBack') rollBack(draft);
   // Finished without an outcome: a crash between two writes of one decision.
-  else draft.end(outcome(draft));
+  else {
+    recordEndOfOutage(draft);
+    draft.end(outcome(draft));
+  }
   return 'Stop';
 }
 

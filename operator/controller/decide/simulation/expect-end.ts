@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { PhaseMigrationRunStatus } from '../../../api/phase-migration-run.ts';
 import type { OperatorStepName } from '../../../api/step-names.ts';
 import type { OperatorStep } from '../../../api/step.ts';
 import { NEW_IMAGE, OLD_IMAGE, REPLICAS, type World } from './world.ts';
@@ -20,6 +21,13 @@ function expectOrder(steps: OperatorStep[]): void {
   ).to.deep.equal([]);
 }
 
+/** Whatever the operator died between: how long the outage was, and what became of every step, is told. */
+function expectWholeRecord(status: PhaseMigrationRunStatus | undefined): void {
+  if (status?.outage) expect(status.outage.endTime, 'end of the outage').to.not.equal(undefined);
+  const named = (wanted: OperatorStepName) => status?.steps?.some(({ name }) => name === wanted);
+  if (status?.outcome === 'Succeeded' && named('ScaleUp')) expect(named('SmokeTest'), 'SmokeTest').to.equal(true);
+}
+
 /** What must be true of a run that everybody has had their turn in, however it ended. */
 export function expectEnd(world: World, direction: 'Up' | 'Down'): void {
   const status = world.run?.status;
@@ -35,6 +43,7 @@ export function expectEnd(world: World, direction: 'Up' | 'Down'): void {
     expect(status?.conditions?.find(({ type }) => type === 'Stalled')?.status).to.equal('True');
     return;
   }
+  expectWholeRecord(status);
   expect(world.database.schema).to.equal(outcome === 'Succeeded' ? target : start);
   expect(world.database.fenced, 'the fence').to.equal(false);
   expect(world.deployment.replicas).to.equal(REPLICAS);
