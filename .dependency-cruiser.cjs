@@ -4,7 +4,7 @@ const only = (name, from, allowed, comment) => ({
   comment,
   severity: 'error',
   from: { path: from, pathNot: '\\.test\\.ts$' },
-  to: { path: '^(operator|migrations|examples|e2e|bench|setup)/', pathNot: allowed },
+  to: { path: '^(operator|migrations|examples|e2e|bench|faults|setup)/', pathNot: allowed },
 });
 
 module.exports = {
@@ -36,6 +36,18 @@ module.exports = {
       'The example application knows nothing of the operator.',
     ),
     only('migrations-are-strangers', '^migrations/', ['^migrations/'], 'Migrations are what a user writes.'),
+    only(
+      'faults',
+      '^faults/',
+      ['^(faults|operator)/', '^e2e/cluster/', '^e2e/suite/results.ts$'],
+      'The fault sweep stands beside the product and needs nothing of whole clusters.',
+    ),
+    {
+      name: 'faults-are-for-tests',
+      severity: 'error',
+      from: { pathNot: '^(faults|e2e/suite)/' },
+      to: { path: '^faults/' },
+    },
     {
       name: 'database-only-in-the-runner',
       severity: 'error',

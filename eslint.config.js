@@ -32,7 +32,14 @@ export default tseslint.config(
   },
   {
     // What a person runs in a terminal prints to it.
-    files: ['e2e/**/*.ts', 'bench/**/*.ts', 'setup/**/*', 'operator/api/generate.ts', 'operator/cli/**/*.ts'],
+    files: [
+      'e2e/**/*.ts',
+      'bench/**/*.ts',
+      'faults/**/*.ts',
+      'setup/**/*',
+      'operator/api/generate.ts',
+      'operator/cli/**/*.ts',
+    ],
     rules: { 'no-console': 'off' },
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },

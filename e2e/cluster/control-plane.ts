@@ -11,6 +11,8 @@ import { makeThrowawayFolder } from './throwaway.ts';
 export interface ControlPlaneOptions {
   /** Whether kube-controller-manager runs too (Jobs, ReplicaSets, garbage collection, service accounts). Default true. */
   controllerManager?: boolean;
+  /** The only controllers that kube-controller-manager runs; its usual ones when left out. */
+  controllers?: string[];
   /** Is told what is being built the first time. */
   progress?: Progress;
 }
@@ -64,7 +66,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const api = await start('kube-apiserver', apiServerArguments(layout, ports));
     await api.waitUntil(() => answers(layout, '/readyz'), readyTimeoutMs);
     if (options.controllerManager ?? true) {
-      const manager = await start('kube-controller-manager', controllerManagerArguments(layout));
+      const manager = await start('kube-controller-manager', controllerManagerArguments(layout, options.controllers));
       // Until it exists no pod can be created in the namespace.
       const defaultAccount = '/api/v1/namespaces/default/serviceaccounts/default';
       await manager.waitUntil(() => answers(layout, defaultAccount), readyTimeoutMs);
@@ -157,12 +159,13 @@ function apiServerArguments(layout: Layout, ports: Ports): string[] {
   ];
 }
 
-function controllerManagerArguments(layout: Layout): string[] {
+function controllerManagerArguments(layout: Layout, controllers = ['*']): string[] {
   return [
     `--kubeconfig=${layout.kubeconfig}`,
     `--root-ca-file=${layout.certificateAuthority}`,
     `--service-account-private-key-file=${layout.serviceAccountKey}`,
     '--use-service-account-credentials',
+    `--controllers=${controllers.join(',')}`,
     '--leader-elect=false',
     // Its own health endpoint; nobody asks it, and a fixed port would let only one control plane run.
     '--secure-port=0',

@@ -65,7 +65,7 @@ function tool(name: string, args: string[]) {
 }
 
 async function importBorders(signal: AbortSignal): Promise<void> {
-  const rooms = ['operator', 'migrations', 'examples', 'e2e', 'bench', 'setup'];
+  const rooms = ['operator', 'migrations', 'examples', 'e2e', 'bench', 'faults', 'setup'];
   const existing = rooms.filter((room) => existsSync(join(cloneRoot, room)));
   await tool('depcruise', ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', ...existing])(signal);
 }

@@ -2,8 +2,8 @@ import { glob } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { cloneRoot } from '../cluster/paths.ts';
 
-/** What a test needs, told by its file's name. */
-export type TestKind = 'unit' | 'postgres' | 'apiserver' | 'cluster';
+/** What a test needs, told by its file's name; `faults` is a stage without test files. */
+export type TestKind = 'unit' | 'postgres' | 'apiserver' | 'faults' | 'cluster';
 
 /**
  * The kind of a test file: `x.postgres.test.ts` needs a real PostgreSQL, `x.apiserver.test.ts` a real API server,

@@ -1,4 +1,5 @@
 import type { Progress } from '../cluster/progress.ts';
+import { runShortSweep } from '../../faults/control/short-form.ts';
 import { findCluster } from '../cluster/find.ts';
 import { openCluster } from '../cluster/provider.ts';
 import { prepareScenarios, removeScenarios } from '../stack/sites.ts';
@@ -52,6 +53,13 @@ export const stages: Stage[] = [
       await ensurePrograms(['kubectl', 'helm'], progress);
     },
     timeoutMs: 120_000,
+  },
+  {
+    name: 'faults',
+    title: 'fault sweep, short form',
+    setUp: ensureControlPlaneBinaries,
+    checks: runShortSweep,
+    timeoutMs: 0,
   },
   {
     name: 'cluster',

@@ -28,6 +28,7 @@ export function goForward(draft: Draft): 'Stop' | undefined {
 function finish(draft: Draft): void {
   if (draft.step('ScaleDown')) {
     recordEndOfOutage(draft);
+    endScaleUp(draft);
     if (smokeTestsOf(draft).length === 0) skipSmokeTest(draft);
   }
   draft.end('Succeeded');
@@ -105,9 +106,13 @@ function comeBack(draft: Draft): void {
   if (scaleUp === undefined || scaleUp.state === 'Running') {
     bringBack(draft, (recorded) => newImages(draft, recorded));
     if (!scaleUp || !allReady(draft)) return;
-    draft.endStep('ScaleUp', 'Succeeded', 'Every replica is ready.');
+    endScaleUp(draft);
   }
   smokeTest(draft);
+}
+
+function endScaleUp(draft: Draft): void {
+  draft.endStep('ScaleUp', 'Succeeded', 'Every replica is ready.');
 }
 
 /** The outage is over for clients when every workload has a pod that answers. */

@@ -46,7 +46,7 @@ describe('decideRun', () => {
       let died = false;
       for (let round = 0; round < 60; round++) {
         const seen = world.observe();
-        const isLast = !died && seen !== undefined && decideRun(seen).spec?.goal === 'Finished';
+        const isLast: boolean = !died && seen !== undefined && decideRun(seen).spec?.goal === 'Finished';
         operatorPass(world, isLast ? 1 : 99);
         died ||= isLast;
         // Between two passes everybody else goes as far as he can: nothing is seen half-way.
@@ -58,6 +58,8 @@ describe('decideRun', () => {
       }
       expect(died).to.equal(true);
       expectEnd(world, direction);
+      const [last, before] = (world.run?.status?.steps ?? []).toReversed();
+      if (direction === 'Down') expect([before?.name, last?.name]).to.deep.equal(['ScaleUp', 'SmokeTest']);
     });
 
   it('undoes a migration whose smoke test fails, old version last', () => {

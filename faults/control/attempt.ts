@@ -1,0 +1,207 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ControlPlane } from '../../e2e/cluster/control-plane.ts';
+import type { KubeClient } from '../../operator/kube/client.ts';
+import type { ClusterWatch } from './cluster-watch.ts';
+import { differences, readEndState, type EndState } from './end-state.ts';
+import { nameOf, type Fault } from './faults.ts';
+import { histories, type History, type HistoryName, type Stage } from './histories.ts';
+import { createApplication, REPLICAS } from './objects.ts';
+import { isReady } from './kubelet.ts';
+import { OperatorProcess } from './operator-process.ts';
+import type { Gate } from './pool.ts';
+import { FaultProxy, type PassedCall } from './proxy.ts';
+import { Site } from './site.ts';
+
+/** What all runs of a sweep share. */
+export interface Ground {
+  plane: ControlPlane;
+  client: KubeClient;
+  watch: ClusterWatch;
+  folder: string;
+  /** How long nothing may be written after the end. */
+  quietMilliseconds: number;
+  /** A run must be at rest so long after the last fault. */
+  restMilliseconds: number;
+  /** Those that are under way; what only waits for the quiet after its end takes no time of the machine. */
+  gate: Gate;
+  signal: AbortSignal;
+}
+
+export interface AttemptOptions {
+  history: HistoryName;
+  fault?: Fault;
+  /** The bundled operator. */
+  program: string;
+  /** What the end must be; a reference run has none. */
+  reference?: EndState;
+}
+
+export interface Attempt {
+  id: string;
+  /** The fault did something. */
+  fired: boolean;
+  /** What broke a promise, one sentence each. */
+  problems: string[];
+  endState: EndState;
+  calls: PassedCall[];
+  /** From the last fault (without one: from the beginning) until nothing was written any more. */
+  settledAfter: number;
+  log: string[];
+}
+
+/** A run without a fault, on a machine with other things to do. */
+const WHOLE_RUN_MILLISECONDS = 120_000;
+const LOOK_MILLISECONDS = 200;
+/** The API server's own controllers may be behind: garbage collection, a Job's status. */
+const CONTROLLERS_MILLISECONDS = 45_000;
+
+let attempts = 0;
+
+/** One history, with one thing that goes wrong or none, in a namespace and with an operator of its own. */
+export async function makeAttempt(ground: Ground, options: AttemptOptions): Promise<Attempt> {
+  const history: History = histories[options.history];
+  attempts += 1;
+  const namespace = `attempt-${attempts}`;
+  const stage: { current?: Stage } = {};
+  const script = history.script(() => stage.current!);
+  const site = new Site({ client: ground.client, watch: ground.watch, namespace, script });
+  const operators: OperatorProcess[] = [];
+  const proxy = await FaultProxy.start({
+    plane: ground.plane,
+    fault: options.fault,
+    kill: async () => operators[0]?.kill(),
+    applicationAnswers: () => site.applicationAnswers(),
+  });
+  stage.current = { site, begin: () => proxy.begin() };
+  const leave = await ground.gate.enter();
+  try {
+    await createApplication(ground.client, namespace);
+    while (site.applicationPods().filter(isReady).length < REPLICAS) await site.changed(ground.signal);
+    const kubeconfig = await writeKubeconfig(ground, namespace, proxy.url);
+    const operator = new OperatorProcess({ program: options.program, kubeconfig, proxyUrl: proxy.url, namespace });
+    operators.push(operator);
+    const startedAt = Date.now();
+    if (options.history === 'success') proxy.begin();
+    operator.start();
+    await history.play(stage.current);
+    const rest = await untilAtRest(ground, { site, proxy, history, startedAt, onEnd: leave });
+    return await judge(options, { site, proxy, operator, rest, startedAt });
+  } finally {
+    leave();
+    await operators[0]?.stop();
+    proxy.close();
+    site.close();
+  }
+}
+
+async function writeKubeconfig({ plane, folder }: Ground, namespace: string, url: string): Promise<string> {
+  const config = JSON.parse(await readFile(plane.kubeconfig, 'utf8')) as { clusters: { cluster: object }[] };
+  // Plain HTTP on this machine; client-node asks for it in these words.
+  for (const entry of config.clusters) entry.cluster = { server: url, 'insecure-skip-tls-verify': true };
+  const path = join(folder, namespace, 'kubeconfig');
+  await mkdir(join(folder, namespace), { recursive: true });
+  await writeFile(path, JSON.stringify(config), { mode: 0o600 });
+  return path;
+}
+
+interface Playing {
+  site: Site;
+  proxy: FaultProxy;
+  history: History;
+  startedAt: number;
+  onEnd: () => void;
+}
+
+/** How much longer a late run is watched, to tell late from never. */
+const LATE = 2;
+
+/** Waits for the end and for the quiet after it. Returns what was wrong with the way there. */
+async function untilAtRest(ground: Ground, { site, proxy, history, startedAt, onEnd }: Playing): Promise<string[]> {
+  let endedAt: number | undefined;
+  for (;;) {
+    await delay(LOOK_MILLISECONDS, undefined, { signal: ground.signal });
+    const now = Date.now();
+    endedAt = history.isTerminal(site) ? (endedAt ?? now) : undefined;
+    if (endedAt !== undefined) onEnd();
+    const lastWrite = lastWriteOf(proxy);
+    const [origin, limit] = limitOf(ground, proxy, startedAt);
+    const restedAt = Math.max(endedAt ?? now, lastWrite);
+    if (endedAt !== undefined && now - restedAt >= ground.quietMilliseconds) {
+      const late = restedAt - origin > limit;
+      return late
+        ? [`it was at rest only ${seconds(restedAt - origin)} after the last fault: ${lastCalls(proxy)}`]
+        : [];
+    }
+    if (now - origin > limit * LATE + ground.quietMilliseconds)
+      return [`it was not at rest ${seconds(now - origin)} after the last fault: ${lastCalls(proxy)}`];
+  }
+}
+
+/** From when on, and how long, a run may take. */
+function limitOf(ground: Ground, { faultedAt }: FaultProxy, startedAt: number): [number, number] {
+  return faultedAt === undefined ? [startedAt, WHOLE_RUN_MILLISECONDS] : [faultedAt, ground.restMilliseconds];
+}
+
+function originOf(proxy: FaultProxy, startedAt: number): number {
+  return proxy.faultedAt ?? startedAt;
+}
+
+function lastWriteOf({ calls }: FaultProxy): number {
+  return calls.findLast((call) => call.class !== 'Lease')?.at ?? 0;
+}
+
+function lastCalls({ calls }: FaultProxy): string {
+  return calls
+    .filter((call) => call.class !== 'Lease')
+    .slice(-5)
+    .map(({ id }) => id)
+    .join(', ');
+}
+
+interface Played {
+  site: Site;
+  proxy: FaultProxy;
+  operator: OperatorProcess;
+  rest: string[];
+  startedAt: number;
+}
+
+async function judge(options: AttemptOptions, played: Played): Promise<Attempt> {
+  const { site, proxy, operator, rest, startedAt } = played;
+  const { history, fault, reference } = options;
+  let endState = await readEndState(site);
+  const until = Date.now() + (rest.length === 0 ? CONTROLLERS_MILLISECONDS : 0);
+  while (reference && differences(reference, endState).length > 0 && Date.now() < until) {
+    await delay(1000);
+    endState = await readEndState(site);
+  }
+  const problems = [
+    ...rest,
+    ...site.database.broken,
+    ...unexpectedEnds(operator, fault),
+    ...(reference ? differences(reference, endState) : []),
+  ];
+  return {
+    id: fault ? `${history}/${nameOf(fault)}` : history,
+    fired: proxy.faultedAt !== undefined,
+    problems,
+    endState,
+    calls: proxy.calls,
+    settledAfter: lastWriteOf(proxy) - originOf(proxy, startedAt),
+    log: operator.log,
+  };
+}
+
+/** An operator that cannot renew its Lease ends itself: that is what it must do in a black hole, and only there. */
+function unexpectedEnds({ ends }: OperatorProcess, fault: Fault | undefined): string[] {
+  const inHole = fault?.at === 'Call' && fault.fault === 'black-hole';
+  return ends
+    .filter((end) => !(inHole && end.includes('Leadership was lost')))
+    .map((end) => `the operator ended by itself with ${end}`);
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 1000)} s`;
+}

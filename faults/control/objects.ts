@@ -1,0 +1,79 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { load } from 'js-yaml';
+import { cloneRoot } from '../../e2e/cluster/paths.ts';
+import { API_VERSION } from '../../operator/api/names.ts';
+import { plan } from '../../operator/api/plan.ts';
+import type { PhaseMigration } from '../../operator/api/resources.ts';
+import type { KubeClient } from '../../operator/kube/client.ts';
+import {
+  CustomResourceDefinition,
+  Deployment,
+  Namespace,
+  Service,
+  type Pod,
+} from '../../operator/kube/resource-types.ts';
+import type { Schema } from './database.ts';
+
+export const APPLICATION_LABEL = { app: 'backend' };
+export const REPLICAS = 2;
+export const MIGRATION = 'pm';
+const IMAGES: Record<Schema, string> = { Old: 'backend:1', New: 'backend:2' };
+
+/** Which schema a pod's image was made for. */
+export function versionOf(pod: Pod): Schema {
+  return pod.spec?.containers[0]?.image === IMAGES.New ? 'New' : 'Old';
+}
+
+/** Installs the CRDs as they are checked in. */
+export async function createDefinitions(client: KubeClient): Promise<void> {
+  const folder = join(cloneRoot, 'crds');
+  for (const name of (await readdir(folder)).sort())
+    await client.create(
+      CustomResourceDefinition,
+      load(await readFile(join(folder, name), 'utf8')) as CustomResourceDefinition,
+    );
+}
+
+/** A namespace with an application of two pods in its old version. */
+export async function createApplication(client: KubeClient, namespace: string): Promise<void> {
+  await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  const metadata = { name: 'backend', namespace };
+  const template = {
+    metadata: { labels: APPLICATION_LABEL },
+    // Bound from its beginning: a pod without a node is gone as soon as it is deleted.
+    spec: { nodeName: 'node-1', containers: [{ name: 'backend', image: IMAGES.Old }] },
+  };
+  await client.create(Deployment, {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata,
+    spec: { replicas: REPLICAS, selector: { matchLabels: APPLICATION_LABEL }, template },
+  });
+  await client.create(Service, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata,
+    spec: { clusterIP: 'None', selector: APPLICATION_LABEL, ports: [{ port: 80 }] },
+  });
+}
+
+export function phaseMigration(namespace: string): PhaseMigration {
+  return {
+    apiVersion: API_VERSION,
+    kind: 'PhaseMigration',
+    metadata: { name: MIGRATION, namespace },
+    spec: {
+      ...plan.parse({
+        database: { urlSecretRef: { name: 'database' }, clientRoles: ['application'] },
+        migrations: { image: 'migrations:1', from: 'a', to: 'b' },
+        workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: IMAGES.New } }],
+        backup: { claimName: 'backups' },
+        verification: { jobs: [{ name: 'figures', image: 'verification:1' }] },
+        smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: 120 }],
+      }),
+      state: 'Migrated',
+      suspend: false,
+    },
+  };
+}

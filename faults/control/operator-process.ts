@@ -1,0 +1,96 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface OperatorOptions {
+  /** The bundled program. */
+  program: string;
+  /** Path of a kubeconfig that leads to the proxy. */
+  kubeconfig: string;
+  /** The proxy, which smoke tests go through, too. */
+  proxyUrl: string;
+  namespace: string;
+}
+
+const LOG_LINES = 60;
+/** The kubelet starts a container that has ended again. */
+const RESTART_MILLISECONDS = 300;
+
+/** The real operator as a process of its own, for one namespace; started again whenever it has ended. */
+export class OperatorProcess {
+  /** Its last words, for a failure's report. */
+  readonly log: string[] = [];
+  /** Ends that nobody here had asked for. */
+  readonly ends: string[] = [];
+  starts = 0;
+  private readonly options: OperatorOptions;
+  private child: ChildProcess | undefined;
+  private stopping = false;
+  private killed = false;
+
+  constructor(options: OperatorOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    if (this.stopping) return;
+    this.starts += 1;
+    const { program, kubeconfig, proxyUrl, namespace } = this.options;
+    const child = spawn('setpriv', ['--pdeathsig=KILL', '--', process.execPath, program], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        KUBECONFIG: kubeconfig,
+        POD_NAME: `operator-${this.starts}`,
+        POD_NAMESPACE: namespace,
+        WATCH_NAMESPACES: namespace,
+        RUNNER_IMAGE: 'runner:1',
+        // Nobody asks; the kernel picks two that are free.
+        HEALTH_PORT: '0',
+        METRICS_PORT: '0',
+        // Hundreds of starts of the same program.
+        NODE_COMPILE_CACHE: join(dirname(program), 'compile-cache'),
+        // The way of smoke tests only: the API client uses no proxy.
+        NODE_USE_ENV_PROXY: '1',
+        HTTP_PROXY: proxyUrl,
+        NO_PROXY: '127.0.0.1',
+      },
+    });
+    this.child = child;
+    this.killed = false;
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      this.log.push(line);
+      if (this.log.length > LOG_LINES) this.log.shift();
+    });
+    child.once('exit', (code, signal) => void this.onExit(code, signal));
+  }
+
+  /** As the kernel does when memory is short: at once, in the middle of anything. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.killed = true;
+    await this.end();
+  }
+
+  /** For good. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.end();
+  }
+
+  private async end(): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  private async onExit(code: number | null, signal: NodeJS.Signals | null): Promise<void> {
+    if (this.stopping) return;
+    if (!this.killed) this.ends.push(`exit code ${code ?? signal}: ${this.log.at(-1) ?? 'no word'}`);
+    await delay(RESTART_MILLISECONDS);
+    this.start();
+  }
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import { cloneRoot } from '../../e2e/cluster/paths.ts';
+
+/** A planted bug: one place of the source says something else. */
+export interface Patch {
+  /** Relative to the clone. */
+  file: string;
+  find: string;
+  replace: string;
+}
+
+const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
+/**
+ * Bundles the operator as its image has it, from the sources that are there now, into a folder of its own.
+ *
+ * @param patches changed on the way; the sources themselves stay as they are
+ * @returns path of the program
+ * @throws Error when a patch does not fit its file exactly once: then it plants nothing
+ */
+export async function buildOperator(folder: string, patches: Patch[] = []): Promise<string> {
+  await build({
+    absWorkingDir: cloneRoot,
+    entryPoints: ['operator/controller/main.ts'],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    banner: { js: banner },
+    keepNames: true,
+    logLevel: 'silent',
+    plugins: [patcher(patches)],
+  });
+  return join(folder, 'main.mjs');
+}
+
+function patcher(patches: Patch[]): Plugin {
+  return {
+    name: 'planted-bugs',
+    setup: (build) => {
+      const left = new Set(patches.map(({ file }) => file));
+      build.onLoad({ filter: /\/operator\/.*\.ts$/ }, async ({ path }) => {
+        const own = patches.filter(({ file }) => path === join(cloneRoot, file));
+        if (own.length === 0) return undefined;
+        let contents = await readFile(path, 'utf8');
+        for (const { file, find, replace } of own) {
+          const places = contents.split(find).length - 1;
+          if (places !== 1) throw new Error(`A planted bug fits ${places} places of ${file} instead of one: ${find}`);
+          contents = contents.replace(find, () => replace);
+          left.delete(file);
+        }
+        return { contents, loader: 'ts' };
+      });
+      build.onEnd(() => {
+        if (left.size > 0) throw new Error(`No planted bug was put into ${[...left].join(', ')}.`);
+      });
+    },
+  };
+}

@@ -1,0 +1,238 @@
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Agent, request as secureRequest } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { ControlPlane } from '../../e2e/cluster/control-plane.ts';
+import { callOf, CallCounter, statusBody, targetOf, type Answer, type Call } from './calls.ts';
+import { BLACK_HOLE_MILLISECONDS, type CallFault, type Fault } from './faults.ts';
+import { ListMemory } from './list-memory.ts';
+import { WatchFaults } from './watch-faults.ts';
+
+export interface ProxyOptions {
+  plane: ControlPlane;
+  /** What goes wrong; nothing in a reference run. */
+  fault?: Fault;
+  /** Has the operator killed at once; resolves when its process is gone. */
+  kill: () => Promise<void>;
+  /** Whether the application answers a smoke test now. */
+  applicationAnswers: () => boolean;
+}
+
+/** One mutating call that passed, in order. */
+export interface PassedCall extends Call {
+  /** With its number among those of its name since numbering began: `patch-run-status.3`. */
+  id: string;
+  at: number;
+}
+
+/** Every history has this call in its middle. */
+const STALE_AFTER = 'patch-run-status.4';
+
+/**
+ * Stands between one operator and the API server, numbers every mutating call and does the one thing that is to go
+ * wrong. It is also the way on which smoke tests reach the application, of which nothing runs.
+ */
+export class FaultProxy {
+  readonly calls: PassedCall[] = [];
+  /** When the fault was last seen to do something; undefined: not yet. */
+  faultedAt: number | undefined;
+  private readonly options: ProxyOptions;
+  private readonly agent: Agent;
+  private readonly server: Server;
+  private readonly smoke: Server;
+  private readonly lists = new ListMemory();
+  private readonly watches: WatchFaults;
+  private counter: CallCounter | undefined;
+  private hole: Promise<void> | undefined;
+
+  static async start(options: ProxyOptions): Promise<FaultProxy> {
+    const proxy = new FaultProxy(options, await readFile(options.plane.certificateAuthority));
+    await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  private constructor(options: ProxyOptions, ca: Buffer) {
+    this.options = options;
+    this.agent = new Agent({ ca, keepAlive: true });
+    this.smoke = createServer((_request, response) => {
+      response.writeHead(options.applicationAnswers() ? 200 : 503).end();
+    });
+    this.server = createServer((request, response) => {
+      this.handle(request, response).catch(() => response.destroy());
+    });
+    this.server.on('connect', (request: IncomingMessage, socket: Socket) => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      this.smoke.emit('connection', socket);
+    });
+    this.watches = new WatchFaults({
+      fault: options.fault?.at === 'Watch' ? options.fault : undefined,
+      faulted: () => this.faulted(),
+      hole: () => this.hole,
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** From here on calls have numbers, and what is to go wrong does. */
+  begin(): void {
+    this.counter ??= new CallCounter();
+    this.watches.begin();
+  }
+
+  get begun(): boolean {
+    return this.counter !== undefined;
+  }
+
+  close(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+    this.agent.destroy();
+  }
+
+  private faulted(): void {
+    this.faultedAt = Date.now();
+  }
+
+  private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.hole;
+    if (response.destroyed) return;
+    const { method = 'GET', url = '/' } = request;
+    const { pathname, searchParams } = new URL(url, 'http://operator');
+    const call = callOf(method, pathname);
+    if (call) return this.mutate(call, request, response);
+    const target = targetOf(pathname);
+    if (target && searchParams.get('watch')) return this.watch(target.resource, request, response);
+    if (target && target.object === undefined) return this.list(target.resource, request, response);
+    return send(response, await this.forward(request));
+  }
+
+  private async mutate(call: Call, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readAll(request);
+    const id = this.counter?.next(call.name);
+    this.calls.push({ ...call, id: id ?? call.name, at: Date.now() });
+    const fault = this.faultOf(id);
+    if (fault) return this.inject(fault, request, response, body);
+    // Several calls may be on their way when the hole opens.
+    const answer = await this.forward(request, body);
+    await this.hole;
+    send(response, answer);
+  }
+
+  /** Lists are stale for an operator that has just been started: so it is killed in the middle. */
+  private faultOf(id: string | undefined): CallFault | undefined {
+    const { fault } = this.options;
+    if (fault?.at === 'Call') return id === fault.call ? fault.fault : undefined;
+    return fault?.fault === 'stale-list' && id === STALE_AFTER ? 'kill-before' : undefined;
+  }
+
+  private async inject(
+    fault: CallFault,
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+  ): Promise<void> {
+    this.faulted();
+    const refuse = (code: number, reason: string, headers: Record<string, string> = {}) =>
+      response
+        .writeHead(code, { 'content-type': 'application/json', ...headers })
+        .end(statusBody(code, reason, `${reason}, as the fault sweep wants it.`));
+    switch (fault) {
+      case 'kill-before':
+        await this.options.kill();
+        break;
+      case 'kill-after':
+        await this.forward(request, body);
+        await this.options.kill();
+        break;
+      case '409':
+        refuse(409, 'Conflict');
+        break;
+      case '429':
+        refuse(429, 'TooManyRequests', { 'retry-after': '1' });
+        break;
+      case '500':
+        refuse(500, 'InternalError');
+        break;
+      case '504':
+        // What a gateway gives up waiting for may be carried out all the same.
+        await this.forward(request, body);
+        refuse(504, 'Timeout');
+        break;
+      case 'reset':
+        request.socket.resetAndDestroy();
+        break;
+      case 'lost-answer':
+        await this.forward(request, body);
+        request.socket.resetAndDestroy();
+        break;
+      case 'black-hole':
+        await this.openHole();
+        request.socket.destroy();
+        break;
+    }
+    this.faulted();
+  }
+
+  /** For a while nothing passes, in either direction, and nobody is told. */
+  private async openHole(): Promise<void> {
+    this.hole = new Promise((resolve) => setTimeout(resolve, BLACK_HOLE_MILLISECONDS));
+    await this.hole;
+    this.hole = undefined;
+  }
+
+  private async list(resource: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await this.forward(request);
+    const { fault } = this.options;
+    const stale = fault?.at === 'Watch' && fault.fault === 'stale-list' && fault.resource === resource;
+    const before = this.lists.remember(request, answer);
+    await this.hole;
+    if (!stale || !this.begun || !before) return send(response, answer);
+    this.faulted();
+    send(response, before);
+  }
+
+  private async watch(resource: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const opened = await this.open(request);
+    if (opened.statusCode !== 200) return send(response, await answerOf(opened));
+    response.writeHead(200, headersOf(opened.headers));
+    response.flushHeaders();
+    response.once('close', () => opened.destroy());
+    await this.watches.pass(resource, opened, response);
+  }
+
+  private async forward(request: IncomingMessage, body?: Buffer): Promise<Answer> {
+    return answerOf(await this.open(request, body));
+  }
+
+  private open(request: IncomingMessage, body?: Buffer): Promise<IncomingMessage> {
+    const { host: _host, connection: _connection, ...headers } = request.headers;
+    const target = new URL(request.url ?? '/', this.options.plane.url);
+    return new Promise((resolve, reject) => {
+      const sent = secureRequest(target, { method: request.method, headers, agent: this.agent });
+      sent.once('response', resolve).once('error', reject);
+      sent.end(body);
+    });
+  }
+}
+
+async function answerOf(opened: IncomingMessage): Promise<Answer> {
+  return { code: opened.statusCode ?? 502, headers: opened.headers, body: await readAll(opened) };
+}
+
+function send(response: ServerResponse, { code, headers, body }: Answer): void {
+  response.writeHead(code, { ...headersOf(headers), 'content-length': String(body.length) }).end(body);
+}
+
+/** The hop's own headers are not the answer's. */
+function headersOf(headers: IncomingMessage['headers']) {
+  const { connection: _connection, 'transfer-encoding': _encoding, 'content-length': _length, ...rest } = headers;
+  return rest;
+}
+
+async function readAll(stream: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

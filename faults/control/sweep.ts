@@ -1,0 +1,144 @@
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { Progress } from '../../e2e/cluster/progress.ts';
+import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
+import { casesOf, idOf, isSlow, longForm, matches, sample, type Case } from './cases.ts';
+import { withGround } from './ground.ts';
+import { histories, type HistoryName } from './histories.ts';
+import { atATime, Gate } from './pool.ts';
+import { buildOperator } from './program.ts';
+
+export interface SweepOptions {
+  /** Every call and every watch of every history, and a minute of quiet after each run. */
+  long: boolean;
+  /** As `long`, and each call with each fault. */
+  every?: boolean;
+  seed: number;
+  /** Id of the one case that is wanted. */
+  only?: string;
+  /** Runs that are under way at the same time; those that are quiet after their end are not counted. */
+  jobs?: number;
+  /** How long nothing may be written after the end; the form's own when left out. */
+  quietSeconds?: number;
+  progress: Progress;
+  signal: AbortSignal;
+  /** Told of each faulted run as it ends. */
+  onResult?: (result: FaultedRun) => void;
+}
+
+export interface FaultedRun {
+  case: Case;
+  id: string;
+  attempt: Attempt;
+  milliseconds: number;
+}
+
+export interface SweepResult {
+  /** Of each history how many calls were numbered in its reference run. */
+  calls: Record<string, number>;
+  runs: FaultedRun[];
+  seed: number;
+}
+
+const SHORT_CASES = 30;
+/** The short form is part of `npm test`, on machines that have other things to do. */
+const QUIET = { long: 60_000, short: 8_000 };
+const REST = { long: 60_000, short: 120_000 };
+/** A run that is under way takes about a third of a processor; one that is quiet after its end next to nothing. */
+const ACTIVE_PER_CPU = 3;
+const QUIET_PER_CPU = 12;
+
+/**
+ * Plays every history once without a fault, then again and again with one: at each mutating call and each watch (`long`),
+ * with each fault (`every`), or a sample of them by chance.
+ *
+ * @throws Error when a reference run is not what it should be, or `only` names no case
+ */
+export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  const { long, every, seed, only, progress, signal } = options;
+  const form = long || every ? 'long' : 'short';
+  const gate = new Gate(options.jobs ?? cpus().length * ACTIVE_PER_CPU);
+  const quietMilliseconds = options.quietSeconds === undefined ? QUIET[form] : options.quietSeconds * 1000;
+  const common = { quietMilliseconds, restMilliseconds: REST[form], gate, signal, progress };
+  return withGround(common, async (ground) => {
+    progress('building the operator');
+    const program = await buildOperator(join(ground.folder, 'operator'));
+    const wanted = historiesOf(only);
+    progress(`reference runs: ${wanted.join(', ')}`);
+    const references = await playReferences(ground, wanted, program);
+    const all = wanted.flatMap((history) => casesOf(history, references.get(history)!));
+    const cases = choose(all, options);
+    const runs: FaultedRun[] = [];
+    progress(`0 of ${cases.length} faulted runs`);
+    await atATime(cpus().length * QUIET_PER_CPU, cases, async (one) => {
+      if (signal.aborted) return;
+      const began = performance.now();
+      const reference = references.get(one.history)!.endState;
+      const attempt = await makeAttempt(ground, { ...one, program, reference });
+      const run = { case: one, id: idOf(one), attempt, milliseconds: performance.now() - began };
+      runs.push(run);
+      options.onResult?.(run);
+      progress(`${runs.length} of ${cases.length} faulted runs, ${failed(runs)} failed`);
+    });
+    const calls = Object.fromEntries(
+      wanted.map((history) => [
+        history,
+        references.get(history)!.calls.filter((call) => call.class === 'Work' && call.id !== call.name).length,
+      ]),
+    );
+    return { calls, runs, seed };
+  });
+}
+
+/** Only runs in which the fault was met say something. */
+export function hasFailed({ attempt }: FaultedRun): boolean {
+  return attempt.problems.length > 0;
+}
+
+function failed(runs: FaultedRun[]): number {
+  return runs.filter(hasFailed).length;
+}
+
+function historiesOf(only: string | undefined): HistoryName[] {
+  const names = Object.keys(histories) as HistoryName[];
+  if (only === undefined) return names;
+  const wanted = names.filter((name) => only.startsWith(`${name}/`));
+  if (wanted.length === 0) throw new Error(`${only} begins with none of the histories ${names.join(', ')}.`);
+  return wanted;
+}
+
+/** Reference runs of all histories at the same time. */
+export async function playReferences(
+  ground: Ground,
+  wanted: HistoryName[],
+  program: string,
+): Promise<Map<HistoryName, Attempt>> {
+  const played = await Promise.all(
+    wanted.map(async (history) => [history, await makeAttempt(ground, { history, program })] as const),
+  );
+  for (const [history, { problems, log }] of played)
+    if (problems.length > 0)
+      throw new Error(`The reference run of ${history} failed: ${problems.join('; ')}\n${log.slice(-10).join('\n')}`);
+  return new Map(played);
+}
+
+function choose(all: Case[], { only, long, every, seed }: SweepOptions): Case[] {
+  if (only !== undefined) {
+    const found = all.filter((one) => matches(one, only));
+    if (found.length === 0) {
+      const calls = [...new Set(all.map((one) => `${one.number ?? ''} ${idOf(one).replace(/:.*/, '')}`.trim()))];
+      throw new Error(`There is no case ${only}. What can be faulted there:\n${calls.join('\n')}`);
+    }
+    return found;
+  }
+  if (every || long) {
+    const cases = every ? all : longForm(all, seed);
+    // Slow ones first: nothing waits for them at the end.
+    return sample(cases, cases.length, seed).sort((one, other) => Number(isSlow(other)) - Number(isSlow(one)));
+  }
+  return sample(
+    all.filter((one) => !isSlow(one)),
+    SHORT_CASES,
+    seed,
+  );
+}
