@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { main, withProgress } from '../e2e/cluster/terminal.ts';
+import { checkMutations } from './control/mutation-check.ts';
 import { hasFailed, sweep, type FaultedRun } from './control/sweep.ts';
 
 interface Options {
@@ -10,6 +11,7 @@ interface Options {
   only?: string;
   jobs?: number;
   quietSeconds?: number;
+  mutations?: string | true;
 }
 
 const program = new Command('npm run faults --')
@@ -21,15 +23,21 @@ const program = new Command('npm run faults --')
   .option('--only <id>', 'this faulted run only, as a failure names it: success/patch-run-status.3:kill-after')
   .option('--jobs <number>', 'runs that are under way at the same time', wholeNumber)
   .option('--quiet-seconds <number>', 'how long nothing may be written after the end of a run', wholeNumber)
+  .option('--mutations [part of a name]', 'plant bugs in a copy of the operator and show that each is caught')
   .showHelpAfterError();
+
+const interruption = new AbortController();
+process.once('SIGTERM', () => interruption.abort());
 
 await main(async () => {
   const options = program.parse().opts<Options>();
-  const interruption = new AbortController();
-  process.once('SIGTERM', () => interruption.abort());
+  process.exitCode = await (options.mutations === undefined ? runSweep(options) : runMutations(options));
+});
+
+async function runSweep(options: Options): Promise<0 | 1> {
   const began = performance.now();
   const { runs, calls, seed } = await withProgress('Fault sweep, control plane', (progress) =>
-    sweep({ ...options, progress, signal: interruption.signal, onResult: (run) => tell(run) }),
+    sweep({ ...options, progress, signal: interruption.signal, onResult: tell }),
   );
   for (const [history, count] of Object.entries(calls)) console.log(`  ${history}: U1…U${count}`);
   const met = runs.filter(({ attempt }) => attempt.fired);
@@ -37,12 +45,27 @@ await main(async () => {
   const failures = runs.filter(hasFailed);
   if (missed.length > 0) console.log(`  not met in this run, not counted: ${missed.map(({ id }) => id).join(', ')}`);
   const longest = Math.max(0, ...met.map(({ attempt }) => attempt.settledAfter));
+  const minutes = (performance.now() - began) / 60_000;
   console.log(
-    `  last write at most ${(longest / 1000).toFixed(1)} s after the last fault; ${((performance.now() - began) / 60_000).toFixed(1)} min`,
+    `  last write at most ${(longest / 1000).toFixed(1)} s after the last fault; all in ${minutes.toFixed(1)} min`,
   );
   console.log(`\n${met.length} faulted runs, ${failures.length} failures, seed ${seed}`);
-  process.exitCode = failures.length > 0 || met.length === 0 ? 1 : 0;
-});
+  return failures.length > 0 || met.length === 0 ? 1 : 0;
+}
+
+async function runMutations({ mutations, jobs }: Options): Promise<0 | 1> {
+  const only = typeof mutations === 'string' ? mutations : undefined;
+  const verdicts = await withProgress('Planted bugs, control plane', (progress) =>
+    checkMutations({ only, jobs, progress, signal: interruption.signal }),
+  );
+  for (const { mutation, caughtBy, runs } of verdicts) {
+    const how = caughtBy ? `${caughtBy.id}: ${caughtBy.problem}` : `not seen in ${runs} faulted runs`;
+    console.log(`${caughtBy ? '✔' : '✖'} ${mutation.name}\n    ${how}`);
+  }
+  const caught = verdicts.filter(({ caughtBy }) => caughtBy).length;
+  console.log(`\n${caught} of ${verdicts.length} planted bugs caught`);
+  return caught === verdicts.length ? 0 : 1;
+}
 
 function tell(run: FaultedRun): void {
   if (!hasFailed(run)) return;

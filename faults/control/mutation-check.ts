@@ -1,0 +1,79 @@
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { Progress } from '../../e2e/cluster/progress.ts';
+import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
+import { casesOf, idOf, type Case } from './cases.ts';
+import { withGround } from './ground.ts';
+import { histories, type HistoryName } from './histories.ts';
+import { mutations, type Mutation } from './mutations.ts';
+import { atATime, Gate } from './pool.ts';
+import { buildOperator } from './program.ts';
+import { playReferences } from './sweep.ts';
+
+export interface MutationCheckOptions {
+  /** Only bugs whose name holds this. */
+  only?: string;
+  jobs?: number;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/** What became of one planted bug. */
+export interface Verdict {
+  mutation: Mutation;
+  /** The faulted run that showed it, and what was seen; absent: nothing did. */
+  caughtBy?: { id: string; problem: string };
+  runs: number;
+}
+
+const REST_MILLISECONDS = 60_000;
+const QUIET_MILLISECONDS = 8000;
+
+/**
+ * Plants one bug after the other in a copy of the operator and plays faulted runs of it, until one does not end as the
+ * reference run of the sound operator did. A bug that no run shows says that the sweep is blind there.
+ *
+ * @throws Error when no planted bug or no case is meant
+ */
+export async function checkMutations(options: MutationCheckOptions): Promise<Verdict[]> {
+  const { only = '', progress, signal } = options;
+  const planted = mutations.filter(({ name }) => name.includes(only));
+  if (planted.length === 0) throw new Error(`No planted bug has "${only}" in its name.`);
+  const gate = new Gate(options.jobs ?? cpus().length * 3);
+  const times = { quietMilliseconds: QUIET_MILLISECONDS, restMilliseconds: REST_MILLISECONDS };
+  return withGround({ ...times, gate, signal, progress }, async (ground) => {
+    const names = Object.keys(histories) as HistoryName[];
+    progress('reference runs of the sound operator');
+    const references = await playReferences(ground, names, await buildOperator(join(ground.folder, 'sound')));
+    const cases = names.flatMap((name) => casesOf(name, references.get(name)!));
+    const verdicts: Verdict[] = [];
+    await atATime(cpus().length * 2, planted, async (mutation) => {
+      verdicts.push(await checkOne(ground, mutation, { cases, references }));
+      const caught = verdicts.filter(({ caughtBy }) => caughtBy).length;
+      progress(`${caught} caught of ${verdicts.length}; ${planted.length} planted`);
+    });
+    return verdicts;
+  });
+}
+
+interface Sound {
+  cases: Case[];
+  references: Map<HistoryName, Attempt>;
+}
+
+async function checkOne(ground: Ground, mutation: Mutation, { cases, references }: Sound): Promise<Verdict> {
+  const number = mutations.indexOf(mutation);
+  const program = await buildOperator(join(ground.folder, `planted-${number}`), mutation.patches);
+  const fitting = cases.filter((one) => mutation.shownBy.test(idOf(one)));
+  if (fitting.length === 0) throw new Error(`No case fits the planted bug "${mutation.name}".`);
+  let runs = 0;
+  for (const one of fitting) {
+    if (ground.signal.aborted) break;
+    const reference = references.get(one.history)!.endState;
+    const { problems } = await makeAttempt(ground, { ...one, program, reference });
+    runs += 1;
+    const [problem] = problems;
+    if (problem !== undefined) return { mutation, caughtBy: { id: idOf(one), problem }, runs };
+  }
+  return { mutation, runs };
+}
