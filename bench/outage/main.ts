@@ -34,7 +34,7 @@ export async function benchOutage(options: OutageOptions): Promise<void> {
   const planner = await withProgress('Cluster, operator and planner', async (progress) => {
     const cluster = await openCluster({ progress });
     const images = await prepareImages(cluster, progress);
-    if (options.ways.includes('operator')) await installOperator(cluster, { images, progress });
+    if (options.ways.some((way) => way !== 'script')) await installOperator(cluster, { images, progress });
     const planner = new Planner(cluster, NAMESPACE);
     await planner.install(options.sizes, progress);
     await planner.apply(...(await proberObjects()));
@@ -80,8 +80,8 @@ async function writeReport(planner: Planner, measurements: Measurement[], folder
   const circumstances = await circumstancesOf(planner);
   await writeFile(join(folder, 'measurements.json'), JSON.stringify({ circumstances, measurements }, null, 2));
   const ways = new Set(measurements.map(({ way }) => way));
-  // With one way alone there is nothing to compare; its measurements are in the file.
-  if (ways.size < 2) return console.log(`\nWritten to ${folder}`);
+  // Without the script, or with it alone, there is nothing to compare; its measurements are in the file.
+  if (!ways.has('script') || ways.size < 2) return console.log(`\nWritten to ${folder}`);
   const reports = reportOf(measurements);
   const text = markdown(reports, circumstances);
   await writeFile(join(folder, 'report.json'), JSON.stringify({ circumstances, reports }, null, 2));

@@ -60,7 +60,7 @@ export async function measure(
     const outage = seenOutage(probes, NEW_VERSION);
     if (outage.start < moments.scaledDown - WATCH_DELAY_MS)
       throw new Error('A request failed before the migration began: the machine was too busy to measure.');
-    const split = way === 'operator' ? { split: splitOutage(outage, moments, runnerSteps(parts)) } : {};
+    const split = way !== 'script' ? { split: splitOutage(outage, moments, runnerSteps(parts)) } : {};
     return { measurement: { way, size, load, outage, moments, parts, runnerPeakMegabytes, ...split }, probes };
   } finally {
     await Promise.allSettled([watch.abandon(), prober.abandon()]);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { cloneRoot } from '../../e2e/cluster/paths.ts';
+import type { Workload } from '../../operator/api/plan.ts';
 import { imageSources } from '../../e2e/stack/images.ts';
 import { newRevision, oldRevision } from '../../e2e/stack/planner.ts';
 import { checkScript, type Check } from './check-sql.ts';
@@ -117,7 +118,7 @@ function psqlJob(name: string, flags: string[]): object {
 }
 
 /** What is applied to have the same done by the operator: all that it does by default, a restore point included. */
-export async function phaseMigration(): Promise<object> {
+export async function phaseMigration(startPolicy: Workload['startPolicy']): Promise<object> {
   return {
     apiVersion: 'phasemigration.io/v1alpha1',
     kind: 'PhaseMigration',
@@ -125,7 +126,7 @@ export async function phaseMigration(): Promise<object> {
     spec: {
       database: { urlSecretRef: { name: 'planner-db' }, clientRoles: ['planner_app'] },
       migrations: { image: imageSources.migrations.name, from: oldRevision, to: newRevision },
-      workloads: [{ kind: 'Deployment', name: DEPLOYMENT, images: { [CONTAINER]: NEW_IMAGE } }],
+      workloads: [{ kind: 'Deployment', name: DEPLOYMENT, images: { [CONTAINER]: NEW_IMAGE }, startPolicy }],
       preflight: { checks: await yaml('preflight') },
       snapshots: await yaml('snapshots'),
       backup: { claimName: 'planner-backups' },

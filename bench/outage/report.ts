@@ -1,6 +1,7 @@
 import { summarise, type Summary } from '../statistics.ts';
 import type { Measurement } from './measure.ts';
-import type { WayName } from './ways.ts';
+import type { Split } from './split.ts';
+import { WAYS, type WayName } from './ways.ts';
 
 /** Where and on what the figures were taken. */
 export interface Circumstances {
@@ -15,18 +16,28 @@ export interface Circumstances {
 /** The figures of one number of assignments; milliseconds. */
 export interface SizeReport {
   size: number;
-  /** Outage that a client saw, by way. */
-  outage: Record<WayName, Summary>;
-  firstNewAnswer: Record<WayName, Summary>;
-  /** Median of the operator's outages by the median of the script's. */
-  ratio: number;
-  /** What the ways say of their parts, in the order in which these begin. */
-  parts: Record<WayName, PartReport[]>;
-  /** Where the operator's outage went; the parts of each run add up to its outage. */
-  split: Record<keyof NonNullable<Measurement['split']>, Summary>;
+  script: WayReport;
+  /** Those of the operator's ways that were measured. */
+  operators: OperatorReport[];
   /** Answers of the old version after the first of the new, all runs together. */
   oldAfterNew: number;
   load: Summary;
+}
+
+export interface WayReport {
+  way: WayName;
+  /** Outage that a client saw. */
+  outage: Summary;
+  firstNewAnswer: Summary;
+  /** What the way says of its parts, in the order in which these begin. */
+  parts: PartReport[];
+}
+
+export interface OperatorReport extends WayReport {
+  /** Median of these outages by the median of the script's. */
+  ratio: number;
+  /** Where the outage went; the parts of each run add up to its outage. */
+  split: Record<keyof Split, Summary>;
   runnerPeakMegabytes: Summary;
 }
 
@@ -35,7 +46,7 @@ export interface PartReport {
   duration: Summary;
 }
 
-/** @throws Error when a way was not measured at all */
+/** @throws Error when the script was not measured at all */
 export function reportOf(measurements: readonly Measurement[]): SizeReport[] {
   const sizes = [...new Set(measurements.map(({ size }) => size))];
   return sizes.map((size) =>
@@ -48,19 +59,33 @@ export function reportOf(measurements: readonly Measurement[]): SizeReport[] {
 
 function reportOfSize(size: number, measurements: Measurement[]): SizeReport {
   const of = (way: WayName) => measurements.filter((one) => one.way === way);
-  const both = <Figure>(figure: (of: Measurement[]) => Figure) => ({
-    operator: figure(of('operator')),
-    script: figure(of('script')),
-  });
-  const outage = both((some) => summarise(some.map((one) => one.outage.milliseconds)));
-  const splits = of('operator').flatMap(({ split }) => split ?? []);
-  const part = (name: keyof SizeReport['split']) => summarise(splits.map((split) => split[name]));
+  const script = reportOfWay('script', of('script'));
+  const operators = WAYS.filter((way) => way !== 'script' && of(way).length > 0);
   return {
     size,
-    outage,
-    firstNewAnswer: both((some) => summarise(some.map(({ outage: seen }) => seen.firstNewAnswer - seen.start))),
-    ratio: outage.operator.median / outage.script.median,
-    parts: both(partsOf),
+    script,
+    operators: operators.map((way) => reportOfOperator(way, of(way), script)),
+    oldAfterNew: measurements.reduce((sum, one) => sum + one.outage.oldAfterFirstNewAnswer, 0),
+    load: summarise(measurements.map(({ load }) => load)),
+  };
+}
+
+function reportOfWay(way: WayName, measurements: Measurement[]): WayReport {
+  return {
+    way,
+    outage: summarise(measurements.map((one) => one.outage.milliseconds)),
+    firstNewAnswer: summarise(measurements.map(({ outage: seen }) => seen.firstNewAnswer - seen.start)),
+    parts: partsOf(measurements),
+  };
+}
+
+function reportOfOperator(way: WayName, measurements: Measurement[], script: WayReport): OperatorReport {
+  const report = reportOfWay(way, measurements);
+  const splits = measurements.flatMap(({ split }) => split ?? []);
+  const part = (name: keyof Split) => summarise(splits.map((split) => split[name]));
+  return {
+    ...report,
+    ratio: report.outage.median / script.outage.median,
     split: {
       drain: part('drain'),
       steps: part('steps'),
@@ -68,9 +93,7 @@ function reportOfSize(size: number, measurements: Measurement[]): SizeReport {
       propagation: part('propagation'),
       operator: part('operator'),
     },
-    oldAfterNew: measurements.reduce((sum, one) => sum + one.outage.oldAfterFirstNewAnswer, 0),
-    load: summarise(measurements.map(({ load }) => load)),
-    runnerPeakMegabytes: summarise(of('operator').flatMap(({ runnerPeakMegabytes }) => runnerPeakMegabytes ?? [])),
+    runnerPeakMegabytes: summarise(measurements.flatMap(({ runnerPeakMegabytes }) => runnerPeakMegabytes ?? [])),
   };
 }
 
@@ -89,39 +112,50 @@ export function markdown(reports: readonly SizeReport[], circumstances: Circumst
   return [head, ...reports.map(sizeMarkdown)].join('\n\n') + '\n';
 }
 
-function sizeMarkdown(report: SizeReport): string {
-  const { size, outage, firstNewAnswer, ratio, parts, split, oldAfterNew, load } = report;
-  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
-  const partRows = (some: PartReport[]) => some.map(({ name, duration }) => row(name, cell(duration)));
-  const splitRows = SPLIT_LABELS.map(([name, label]) => row(label, cell(split[name])));
+function sizeMarkdown({ size, script, operators, oldAfterNew, load }: SizeReport): string {
+  const table = (head: string[], rows: string[][]) => [row(head), row(head.map(() => '---')), ...rows.map(row)];
   return [
-    `### ${size.toLocaleString('en-US')} assignments (${outage.operator.runs} runs each, load ${load.min.toFixed(1)} to ${load.max.toFixed(1)})`,
+    `### ${size.toLocaleString('en-US')} assignments (${script.outage.runs} runs each, load ${load.min.toFixed(1)} to ${load.max.toFixed(1)})`,
     '',
-    row('', 'operator, with a restore point', 'kubectl script, without'),
-    row('---', '---', '---'),
-    row('outage', cell(outage.operator), cell(outage.script)),
-    row('first new answer after', cell(firstNewAnswer.operator), cell(firstNewAnswer.script)),
+    ...table(
+      ['', 'outage', 'first new answer after', 'ratio of the medians'],
+      [...operators.map((one) => [...wayCells(one), `**${one.ratio.toFixed(2)}**`]), [...wayCells(script), '']],
+    ),
     '',
-    `The operator's outage is **${ratio.toFixed(2)}** of the script's (medians). Answers of the old version after one of the new: ${oldAfterNew}. The runner took at most ${cell(report.runnerPeakMegabytes)} MB.`,
-    '',
-    row("where the operator's outage goes", ''),
-    row('---', '---'),
-    ...splitRows,
-    '',
-    row("the operator's steps, as the status has them", ''),
-    row('---', '---'),
-    ...partRows(parts.operator),
-    '',
-    row("the script's parts", ''),
-    row('---', '---'),
-    ...partRows(parts.script),
+    `Answers of the old version after one of the new: ${oldAfterNew}. The runner took at most ${operators.map(({ runnerPeakMegabytes }) => cell(runnerPeakMegabytes)).join(', ')} MB.`,
+    ...(operators.length === 0
+      ? []
+      : [
+          '',
+          ...table(
+            ['where the outage goes', ...operators.map(({ way }) => WAY_LABELS[way])],
+            SPLIT_LABELS.map(([name, label]) => [label, ...operators.map(({ split }) => cell(split[name]))]),
+          ),
+        ]),
+    ...[...operators, script].flatMap(({ way, parts }) => [
+      '',
+      ...table(
+        [`parts of: ${WAY_LABELS[way]}`, ''],
+        parts.map(({ name, duration }) => [name, cell(duration)]),
+      ),
+    ]),
   ].join('\n');
 }
 
-const SPLIT_LABELS: [keyof SizeReport['split'], string][] = [
+const wayCells = ({ way, outage, firstNewAnswer }: WayReport) => [WAY_LABELS[way], cell(outage), cell(firstNewAnswer)];
+
+const row = (cells: string[]) => `| ${cells.join(' | ')} |`;
+
+const WAY_LABELS: Record<WayName, string> = {
+  operator: 'operator, with a restore point',
+  operatorBehindFence: 'the same, the new version starting behind the fence',
+  script: 'kubectl script, without a restore point',
+};
+
+const SPLIT_LABELS: [keyof Split, string][] = [
   ['drain', 'drain: told to scale down → every pod told to end'],
   ['steps', "the runner's steps: fence → lifted again"],
-  ['podStart', 'pod start: told to scale up → first pod ready'],
+  ['podStart', 'pod start: told to scale up and fence lifted → first pod ready'],
   ['propagation', 'first pod ready → nothing fails any more'],
   ['operator', '**what the operator itself adds**'],
 ];

@@ -25,6 +25,15 @@ describe('splitOutage', () => {
     expect(split).to.deep.equal({ drain: 200, steps: 600, podStart: 900, propagation: 300, operator: 0 });
   });
 
+  it('leaves to the operator what it loses between steps while a pod boots beside them', () => {
+    const steps = [
+      { start: 300, end: 400 },
+      { start: 450, end: 1000 },
+    ];
+    const split = splitOutage({ start: 90, end: 2100 }, { ...moments, scaledUp: 400 }, steps);
+    expect(split).to.deep.equal({ drain: 210, steps: 650, podStart: 800, propagation: 300, operator: 50 });
+  });
+
   it('counts nothing that lies outside the outage', () => {
     const split = splitOutage({ start: 350, end: 850 }, moments, [{ start: 310, end: 400 }]);
     expect(split).to.deep.equal({ drain: 0, steps: 50, podStart: 50, propagation: 0, operator: 400 });

@@ -28,7 +28,7 @@ export interface Split {
   drain: number;
   /** The runner's steps, from the fence to its lifting. */
   steps: number;
-  /** From the order to scale up until the first pod was ready. */
+  /** From the order to scale up until the first pod was ready; of one that boots behind the fence, from its lifting. */
   podStart: number;
   /** From the first ready pod to the end of the outage: endpoints and kube-proxy. */
   propagation: number;
@@ -42,11 +42,13 @@ export interface Split {
  */
 export function splitOutage(outage: Interval, moments: WorkloadMoments, runnerSteps: readonly Interval[]): Split {
   const { scaledDown, allTerminating, scaledUp, firstReady } = moments;
+  // A pod that boots beside the runner's steps must not hide what the operator loses between them.
+  const started = Math.max(scaledUp, ...runnerSteps.map(({ end }) => end));
   const parts: Interval[][] = [
     [{ start: scaledDown, end: allTerminating }],
     [...runnerSteps],
-    [{ start: scaledUp, end: firstReady }],
-    [{ start: Math.max(firstReady, scaledUp), end: outage.end }],
+    [{ start: started, end: firstReady }],
+    [{ start: Math.max(firstReady, started), end: outage.end }],
   ];
   const taken: Interval[] = [];
   const lengths = parts.map((part) => {

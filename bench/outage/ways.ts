@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { COMPONENT_LABEL } from '../../operator/api/names.ts';
+import type { Workload } from '../../operator/api/plan.ts';
 import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 import { MIGRATION_NAME, phaseMigration, scriptObjects } from './objects.ts';
 import { CONTAINER, DEPLOYMENT, NEW_IMAGE, REPLICAS, SELECTOR, type Planner } from './planner.ts';
 import { stepIntervals, type NamedInterval } from './split.ts';
 
 /** A way of carrying the migration out. */
-export type WayName = 'operator' | 'script';
+export const WAYS = ['operator', 'operatorBehindFence', 'script'] as const;
+export type WayName = (typeof WAYS)[number];
 
 /**
  * Carries the migration out.
@@ -25,12 +27,16 @@ export interface Carried {
   runnerPeakMegabytes?: number;
 }
 
-export const ways: Record<WayName, Way> = { operator: byOperator, script: byScript };
+export const ways: Record<WayName, Way> = {
+  operator: (planner) => byOperator(planner, 'AfterUnfence'),
+  operatorBehindFence: (planner) => byOperator(planner, 'BehindFence'),
+  script: byScript,
+};
 
 const deadlineMs = 300_000;
 
-async function byOperator(planner: Planner): Promise<Carried> {
-  await planner.apply(await phaseMigration());
+async function byOperator(planner: Planner, startPolicy: Workload['startPolicy']): Promise<Carried> {
+  await planner.apply(await phaseMigration(startPolicy));
   const run = await untilEnded(planner);
   const steps = stepIntervals([...(run.status?.steps ?? []), ...(run.status?.runner?.steps ?? [])]);
   return { parts: steps.sort((a, b) => a.start - b.start), runnerPeakMegabytes: await runnerPeak(planner) };

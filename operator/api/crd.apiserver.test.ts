@@ -72,6 +72,16 @@ const WRONG: [string, Changes, RegExp][] = [
     /verification\.jobs need database\.clientRoles/,
   ],
   [
+    'a start behind the fence without client roles',
+    { 'database.clientRoles': [], workloads: [{ ...backend, startPolicy: 'BehindFence' }] },
+    /startPolicy BehindFence needs database\.clientRoles/,
+  ],
+  [
+    'a start policy that does not exist',
+    { workloads: [{ ...backend, startPolicy: 'Standby' }] },
+    /startPolicy.*supported values: "AfterUnfence", "BehindFence"/,
+  ],
+  [
     'a strategy without its restore point',
     { rollback: { strategy: 'RestorePoint', restorePoint: 'None' } },
     /contradicts rollback\.restorePoint None/,

@@ -103,6 +103,12 @@ export const workload = z
       .record(z.string().max(63), z.string().min(1).max(1000))
       .optional()
       .describe('New image by container name, set while the workload is scaled down and put back on rollback.'),
+    startPolicy: z
+      .enum(['AfterUnfence', 'BehindFence'])
+      .default('AfterUnfence')
+      .describe(
+        'When the pods of the new version are started. AfterUnfence: when the database is migrated and the fence lifted. BehindFence: as soon as the fence stands, so that they boot while the database is migrated and the outage is shorter by about that time; only for an application that waits, alive and not ready, while the database refuses its role, and asks again at least once a second.',
+      ),
   })
   .describe('An application that uses the database: scaled to zero for the outage and back to what it was.');
 export type Workload = z.infer<typeof workload>;
@@ -280,6 +286,11 @@ export const planFields = {
 };
 
 export const planRules = [
+  {
+    rule: "!self.workloads.exists(workload, has(workload.startPolicy) && workload.startPolicy == 'BehindFence') || (has(self.database.clientRoles) && self.database.clientRoles.size() > 0)",
+    message:
+      'startPolicy BehindFence needs database.clientRoles: with a shared role nothing would tell the new version from the runner',
+  },
   {
     rule: '!has(self.verification) || !has(self.verification.jobs) || self.verification.jobs.size() == 0 || (has(self.database.clientRoles) && self.database.clientRoles.size() > 0)',
     message:

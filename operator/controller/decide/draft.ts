@@ -94,8 +94,11 @@ export class Draft {
     const line = oneLine(message);
     this.next.failure = { step, reason, message: line };
     delete this.next.waitingFor;
-    for (const running of this.next.steps ?? []) {
-      if (running.state === 'Running') this.endStep(running.name, 'Failed', line);
+    for (const { name, state } of this.next.steps ?? []) {
+      if (state !== 'Running') continue;
+      // What was started beside the step that failed has not failed itself.
+      if (name === 'ScaleUp' && step !== 'ScaleUp') this.endStep(name, 'Skipped', `Ended by the failure of ${step}.`);
+      else this.endStep(name, 'Failed', line);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
 import type { Draft } from './draft.ts';
 import { isoTime, moment } from './time.ts';
 import {
@@ -9,6 +10,7 @@ import {
   notReadyYet,
   observed,
   setImagesWhileDown,
+  startsBehindFence,
   title,
 } from './workloads.ts';
 import { verificationIsWaiting } from './verification-jobs.ts';
@@ -94,8 +96,23 @@ function endScaleDown(draft: Draft): void {
 
 function migrate(draft: Draft): void {
   endScaleDown(draft);
-  holdDown(draft, true);
+  const early = startBehindFence(draft);
+  const down = (draft.recorded.workloads ?? []).filter((recorded) => !early.includes(recorded));
+  holdDown(draft, true, down);
   setImagesWhileDown(draft, (recorded) => newImages(draft, recorded));
+}
+
+/**
+ * Starts what may boot while its role is refused. From the fence's proof on no old session is left, and no new one gets
+ * in before the database is migrated or undone; undoing takes these pods down first, because ScaleUp is recorded.
+ */
+function startBehindFence(draft: Draft): RecordedWorkload[] {
+  const early = (draft.recorded.workloads ?? []).filter((recorded) => startsBehindFence(draft, recorded));
+  const fenced = draft.step('ScaleUp') ?? draft.runnerStep('Fence')?.state === 'Succeeded';
+  if (early.length === 0 || !fenced) return [];
+  draft.startStep('ScaleUp', `${early.map(title).join(', ')}: starting behind the fence.`);
+  bringBack(draft, (recorded) => newImages(draft, recorded), early);
+  return early;
 }
 
 function comeBack(draft: Draft): void {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { RUNNER_STEPS, type RunnerStepName } from '../../api/step-names.ts';
 import { expectEnd } from './simulation/expect-end.ts';
 import { operatorPass, play, settleDown, type Move } from './simulation/play.ts';
-import { World, type Verification } from './simulation/world.ts';
+import { World, type StartPolicy, type Verification } from './simulation/world.ts';
 
 const ordinary = (kind: 'Runner' | 'Cluster' | 'Client') => fc.constant<Move>({ kind });
 const move: fc.Arbitrary<Move> = fc.oneof(
@@ -46,6 +46,7 @@ const history = fc.record({
   newVersionStarts: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   direction: fc.constantFrom<'Up' | 'Down'>('Up', 'Up', 'Down'),
   verification: fc.constantFrom<Verification | undefined>(undefined, 'Passes', 'Fails', 'Hangs'),
+  startPolicy: fc.constantFrom<StartPolicy>('AfterUnfence', 'BehindFence'),
 });
 
 describe('decideRun under random histories', function () {
@@ -54,9 +55,9 @@ describe('decideRun under random histories', function () {
 
   it('ends every run, with the workloads exactly as the outcome says', () => {
     fc.assert(
-      fc.property(history, ({ moves, failing, deaths, smokePasses, newVersionStarts, direction, verification }) => {
-        const world = new World(direction, verification);
-        Object.assign(world, { smokePasses, newVersionStarts });
+      fc.property(history, ({ moves, failing, deaths, direction, verification, startPolicy, ...also }) => {
+        const world = new World(direction, verification, startPolicy);
+        Object.assign(world, { smokePasses: also.smokePasses, newVersionStarts: also.newVersionStarts });
         const fails = new Set(failing);
         for (const next of moves) play(world, next, fails);
         settleDown(world, fails, deaths);
@@ -70,8 +71,8 @@ describe('decideRun under random histories', function () {
 
   it('writes nothing more once a run has ended', () => {
     fc.assert(
-      fc.property(history, ({ moves, failing, deaths, smokePasses, direction }) => {
-        const world = new World(direction);
+      fc.property(history, ({ moves, failing, deaths, smokePasses, direction, startPolicy }) => {
+        const world = new World(direction, undefined, startPolicy);
         world.smokePasses = smokePasses;
         const fails = new Set(failing);
         for (const next of moves) play(world, next, fails);

@@ -4,7 +4,7 @@ import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
 import { moment } from './time.ts';
 import { verificationIsWaiting } from './verification-jobs.ts';
-import { hopelessPod, notReadyYet, title } from './workloads.ts';
+import { hopelessPod, neverBegins, notReadyYet, title } from './workloads.ts';
 
 type FailureRule = (draft: Draft) => { step: StepName; reason: Reason; message: string } | undefined;
 
@@ -104,7 +104,7 @@ function outageTooLong(draft: Draft) {
     draft.lookAgain(left);
     return undefined;
   }
-  if (draft.step('ScaleUp')) {
+  if (draft.runner?.reachedGoal === 'Migrated') {
     return {
       step: 'ScaleUp' as const,
       reason: 'ScaleUpFailed' as const,
@@ -122,7 +122,8 @@ function outageTooLong(draft: Draft) {
 
 function neverReady(draft: Draft) {
   if (draft.step('ScaleUp')?.state !== 'Running') return undefined;
-  const problem = hopelessPod(draft);
+  const migrated = draft.runner?.reachedGoal === 'Migrated';
+  const problem = hopelessPod(draft, migrated ? undefined : neverBegins);
   if (problem)
     return {
       step: 'ScaleUp' as const,

@@ -62,6 +62,75 @@ describe('decideRun', () => {
       if (direction === 'Down') expect([before?.name, last?.name]).to.deep.equal(['ScaleUp', 'SmokeTest']);
     });
 
+  describe('with a workload that starts behind the fence', () => {
+    /** Until the pods that boot behind the fence are there. */
+    const started = () => {
+      const world = new World('Up', undefined, 'BehindFence');
+      for (let round = 0; round < 200; round++) {
+        for (let pass = 0; pass < 3; pass++) operatorPass(world);
+        const down = world.run?.spec.goal === 'Migrated';
+        if (down && !world.database.fenced) expect(world.deployment.replicas, 'before the fence').to.equal(0);
+        if (down && world.deployment.replicas > 0) return world;
+        runnerStep(world, new Set());
+        world.clusterStep();
+      }
+      throw new Error('it was never started');
+    };
+
+    it('scales it up with the new image once the fence stands, and not before', () => {
+      const world = started();
+      expect(world.database).to.include({ fenced: true, schema: 'Old' });
+      expect(world.deployment).to.include({ replicas: REPLICAS, image: NEW_IMAGE });
+      settleDown(world, new Set());
+      expect(world.run?.status?.outcome).to.equal('Succeeded');
+    });
+
+    it('calls the step of the runner the current one while pods boot', () => {
+      const world = started();
+      operatorPass(world);
+      expect(world.run?.status?.steps?.find(({ name }) => name === 'ScaleUp')?.state).to.equal('Running');
+      expect(world.run?.status?.currentStep).to.be.oneOf(['Fence', 'RestorePoint']);
+    });
+
+    it('takes it down again before anything is undone', () => {
+      const world = started();
+      expect(world.deployment.replicas).to.equal(REPLICAS);
+      settleDown(world, new Set<RunnerStepName>(['Migrate']));
+      expect(world.run?.status?.outcome).to.equal('Failed');
+      const steps = world.run?.status?.steps ?? [];
+      expect(steps.find(({ name }) => name === 'RollbackScaleDown')?.state).to.equal('Succeeded');
+      expect(steps.find(({ name }) => name === 'ScaleUp')).to.include({
+        state: 'Skipped',
+        message: 'Ended by the failure of Migrate.',
+      });
+      expectEnd(world, 'Up');
+    });
+
+    it('lets it boot, and does not take its pods for the end of the outage', () => {
+      const world = started();
+      for (let round = 0; round < 20; round++) {
+        world.clusterStep();
+        for (const pod of world.pods) pod.ready = true;
+        operatorPass(world);
+        expect(world.deployment.replicas).to.equal(REPLICAS);
+      }
+      expect(world.pods.filter(({ terminating }) => !terminating)).to.have.length(REPLICAS);
+      expect(world.run?.status?.outage?.endTime).to.equal(undefined);
+    });
+
+    for (const [reason, failure] of [
+      ['CrashLoopBackOff', undefined],
+      ['ImagePullBackOff', 'ScaleUpFailed'],
+    ] as const)
+      it(`${failure ? 'is undone at once' : 'goes on'} when a pod is in ${reason}`, () => {
+        const world = started();
+        while (!world.pods.some(({ terminating }) => !terminating)) world.clusterStep();
+        const seen = world.observe();
+        for (const pod of seen?.workloads[0]?.pods ?? []) pod.problem = { reason, message: 'it ended', restarts: 5 };
+        expect(seen && decideRun(seen).status?.failure?.reason).to.equal(failure);
+      });
+  });
+
   it('undoes a migration whose smoke test fails, old version last', () => {
     const world = new World();
     world.smokePasses = false;

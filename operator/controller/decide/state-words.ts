@@ -18,9 +18,11 @@ export function allSteps(status: PhaseMigrationRunStatus | undefined): Step[] {
   return steps.sort((one, other) => STEP_ORDER.indexOf(one.name) - STEP_ORDER.indexOf(other.name));
 }
 
-/** The furthest step that began; at the end none, or the one that failed. */
+/** The furthest step that began; at the end none, or the one that failed. Pods that boot behind the fence are beside it. */
 export function currentStep(status: PhaseMigrationRunStatus | undefined): StepName | undefined {
-  return status?.outcome ? status.failure?.step : allSteps(status).at(-1)?.name;
+  if (status?.outcome) return status.failure?.step;
+  const unfenced = status?.runner?.steps?.some(({ name }) => name === 'Unfence') ?? false;
+  return allSteps(status).findLast(({ name }) => name !== 'ScaleUp' || unfenced)?.name;
 }
 
 /** What a run's state is called and what is said of it. */

@@ -52,6 +52,12 @@ export function newImages(draft: Draft, recorded: RecordedWorkload): Record<stri
   return { ...recorded.images, ...planned?.images };
 }
 
+/** Whether its new version may boot while the fence keeps it out of the database. */
+export function startsBehindFence(draft: Draft, recorded: RecordedWorkload): boolean {
+  const planned = draft.plan.workloads.find(({ kind, name }) => kind === recorded.kind && name === recorded.name);
+  return planned?.startPolicy === 'BehindFence';
+}
+
 function differ(wanted: Record<string, string>, found: Record<string, string>): boolean {
   return Object.entries(wanted).some(([container, image]) => found[container] !== image);
 }
@@ -82,8 +88,12 @@ export function holdDown(
 }
 
 /** Gives the recorded workloads these images and, once they have them, their replicas back. */
-export function bringBack(draft: Draft, imagesOf: (recorded: RecordedWorkload) => Record<string, string>): void {
-  for (const recorded of draft.recorded.workloads ?? []) {
+export function bringBack(
+  draft: Draft,
+  imagesOf: (recorded: RecordedWorkload) => Record<string, string>,
+  workloads: RecordedWorkload[] = draft.recorded.workloads ?? [],
+): void {
+  for (const recorded of workloads) {
     const found = observed(draft, recorded)?.found;
     if (!found) continue;
     const images = imagesOf(recorded);
@@ -107,10 +117,15 @@ export function setImagesWhileDown(
   }
 }
 
+/** One that never gets as far as its program; a program that ends may only have waited for the fence to be lifted. */
+export function neverBegins(pod: PodObservation): boolean {
+  return hopeless(pod) && pod.problem?.reason !== 'CrashLoopBackOff';
+}
+
 /** The first pod problem that waiting does not mend, as a sentence. */
-export function hopelessPod(draft: Draft): string | undefined {
+export function hopelessPod(draft: Draft, isHopeless = hopeless): string | undefined {
   for (const workload of draft.seen.workloads) {
-    const pod = workload.pods.find(hopeless);
+    const pod = workload.pods.find(isHopeless);
     if (pod?.problem) return `pod ${pod.name} of ${title(workload)}: ${pod.problem.reason}: ${pod.problem.message}`;
   }
   return undefined;

@@ -7,7 +7,7 @@ import { workloadsInUse } from './workloads-in-use.ts';
 function runOf(name: string, options: { workload?: string; status?: PhaseMigrationRunStatus } = {}) {
   const run = structuredClone(new World().run) as PhaseMigrationRun;
   run.metadata = { ...run.metadata, name, uid: name };
-  run.spec.plan.workloads = [{ kind: 'Deployment', name: options.workload ?? 'backend' }];
+  run.spec.plan.workloads = [{ kind: 'Deployment', name: options.workload ?? 'backend', startPolicy: 'AfterUnfence' }];
   run.status = options.status ?? {};
   return run;
 }

@@ -67,8 +67,10 @@ export function play(world: World, next: Move, failing: Failing): void {
       return;
     case 'ScaleUpByHand':
       // Only in the outage: at any other time whoever scales is right.
-      if (world.run?.spec.goal === 'Migrated' && !world.run.status?.runner?.reachedGoal?.startsWith('M'))
+      if (world.run?.spec.goal === 'Migrated' && !world.run.status?.runner?.reachedGoal?.startsWith('M')) {
         world.deployment.replicas = 1;
+        world.scaledByHand = true;
+      }
       return;
     case 'DeleteMigration':
       world.migration.metadata.deletionTimestamp = new Date(world.now).toISOString();

@@ -30,7 +30,7 @@ export function runnerStep(world: World, failing: Failing): void {
   else if (run.spec.goal === 'Migrated' && !failed) advance(world, status, failing, 'Migrated');
   else if (run.spec.goal === 'RolledBack') rollBack(world, status, failing);
   else if (run.spec.goal === 'Finished') {
-    if (world.database.fenced) world.database.fenced = false;
+    if (world.database.fenced) world.unfence();
     status.reachedGoal = 'Finished';
     job.finished = 'Complete';
     job.pod = job.pod && { ...job.pod, succeeded: true, ended: true };
@@ -76,7 +76,7 @@ function carryOut(world: World, status: RunnerStatus, step: RunnerStepName): voi
   }
   if (step === 'Unfence') {
     status.clientWrites = 'Possible';
-    database.fenced = false;
+    world.unfence();
   }
 }
 
@@ -104,7 +104,7 @@ function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
   }
   if (next === 'Rollback') database.schema = database.schema === 'Old' ? 'New' : 'Old';
   if (next === 'RollbackUnfence') {
-    database.fenced = false;
+    world.unfence();
     status.databaseChanged = 'No';
   }
   report(status, next, 'Succeeded');

@@ -17,6 +17,7 @@ interface Pod {
   ready: boolean;
 }
 
+export type StartPolicy = 'AfterUnfence' | 'BehindFence';
 export type Verification = 'Passes' | 'Fails' | 'Hangs';
 
 /** What the database is, as nobody but the simulation can know. */
@@ -43,6 +44,7 @@ export class World {
   smokePasses = true;
   newVersionStarts = true;
   writes = 0;
+  scaledByHand = false;
   /** What the operator saw last. */
   lastSeen: RunObservation | undefined;
   private podNumber = 0;
@@ -50,8 +52,11 @@ export class World {
   /** What the only verification Job does; none where left out. */
   readonly verification: Verification | undefined;
 
-  constructor(direction: 'Up' | 'Down' = 'Up', verification?: Verification) {
+  readonly startPolicy: StartPolicy;
+
+  constructor(direction: 'Up' | 'Down' = 'Up', verification?: Verification, startPolicy: StartPolicy = 'AfterUnfence') {
     this.verification = verification;
+    this.startPolicy = startPolicy;
     if (direction === 'Down') {
       this.database.schema = 'New';
       this.deployment.image = NEW_IMAGE;
@@ -61,7 +66,7 @@ export class World {
       ...plan.parse({
         database: { urlSecretRef: { name: 'db' }, clientRoles: ['app'] },
         migrations: { image: 'm:1', from: 'a', to: 'b' },
-        workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: target } }],
+        workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: target }, startPolicy }],
         backup: { claimName: 'backups' },
         smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: 5 }],
         outageDeadlineSeconds: 60,
@@ -216,13 +221,24 @@ export class World {
       throw new Error('scaled before the replicas were written ahead, or a wrong number was written');
     if (replicas > 0) {
       if (replicas !== REPLICAS) throw new Error(`scaled to ${replicas} instead of ${REPLICAS}`);
-      const schema = this.deployment.image === NEW_IMAGE ? 'New' : 'Old';
-      if (this.database.schema !== schema)
-        throw new Error(`the ${schema} version was started on the ${this.database.schema} schema`);
-      if (this.database.fenced) throw new Error('scaled up behind the fence');
+      if (this.database.fenced && this.startPolicy === 'AfterUnfence') throw new Error('scaled up behind the fence');
+      if (!this.database.fenced) this.expectServed(this.deployment.image);
     }
     this.deployment.replicas = replicas;
     this.deployment.generation += 1;
+  }
+
+  /** Lets clients in. Promise 2: whoever waits behind the fence must be of the version that the schema was made for. */
+  unfence(): void {
+    this.database.fenced = false;
+    if (this.scaledByHand) return;
+    for (const { image } of this.pods.filter(({ terminating }) => !terminating)) this.expectServed(image);
+  }
+
+  private expectServed(image: string): void {
+    const schema = image === NEW_IMAGE ? 'New' : 'Old';
+    if (this.database.schema !== schema)
+      throw new Error(`the ${schema} version was started on the ${this.database.schema} schema`);
   }
 
   private createVerification({ verification, epoch }: Extract<Action, { kind: 'CreateVerificationJob' }>): void {
