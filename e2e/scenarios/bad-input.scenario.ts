@@ -32,6 +32,11 @@ describe('A manifest that the API server refuses', () => {
       /exactly one of image and configMapRef/,
     ],
     [
+      'starts the new version behind a fence that would keep the runner out too',
+      { database: { clientRoles: [] } },
+      /startPolicy BehindFence needs database.clientRoles/,
+    ],
+    [
       'has a verification Job behind a fence that keeps it out',
       { database: { clientRoles: [] }, verification: { jobs: [{ name: 'a', image: 'b' }] } },
       /verification.jobs need database.clientRoles/,

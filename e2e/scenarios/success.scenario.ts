@@ -118,7 +118,7 @@ describe('A migration that succeeds on PostgreSQL 15', () => {
   scenario(
     'is behind the fence of CONNECTION LIMIT where the application shares the owner’s role',
     async ({ when, then }) => {
-      await when.applied({ spec: { database: { clientRoles: [] } } });
+      await when.applied({ spec: { database: { clientRoles: [] } }, startPolicy: 'AfterUnfence' });
       await then.ends('Succeeded', 'Succeeded', /Migrated/);
       await then.isMigrated();
     },

@@ -1,11 +1,17 @@
 import type { Hold, HeldStep } from './held-steps.ts';
+import type { ManifestChanges } from './manifest.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Applies the manifest, waits until the step is under way, and lets fate strike in it. */
-async function inTheMiddle(scene: Scenario, { step, hold }: HeldStep, strike: () => Promise<unknown>): Promise<void> {
+async function inTheMiddle(
+  scene: Scenario,
+  { step, hold }: HeldStep,
+  strike: () => Promise<unknown>,
+  startPolicy: ManifestChanges['startPolicy'] = 'AfterUnfence',
+): Promise<void> {
   const { when } = scene;
   const held: Hold = await hold(scene);
-  await when.applied({ spec: held.spec });
+  await when.applied({ spec: held.spec, startPolicy });
   if (held.begin) {
     await when.step(held.begin.at);
     await held.begin.hold();
@@ -18,9 +24,12 @@ async function inTheMiddle(scene: Scenario, { step, hold }: HeldStep, strike: ()
   }
 }
 
-/** The replica that leads is killed in a step; the other one goes on when the Lease has expired. */
+/**
+ * The replica that leads is killed in a step; the other one goes on when the Lease has expired. The new version boots
+ * behind the fence here, which is more for the operator to lose.
+ */
 export function operatorKilled(scene: Scenario, held: HeldStep): Promise<void> {
-  return inTheMiddle(scene, held, () => scene.when.operatorIsKilled());
+  return inTheMiddle(scene, held, () => scene.when.operatorIsKilled(), 'BehindFence');
 }
 
 /** The runner is killed in a step, which stays held until the operator has decided on another start. */

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { readFile } from 'node:fs/promises';
 import { load } from 'js-yaml';
 import { phaseMigrationSpec } from '../../operator/api/phase-migration.ts';
-import { merge, plannerManifest } from './manifest.ts';
+import type { Workload } from '../../operator/api/plan.ts';
+import { merge, plannerManifest, type ManifestChanges } from './manifest.ts';
 
 const checks = async (name: string) =>
   load(await readFile(new URL(`../../migrations/checks/${name}.yaml`, import.meta.url), 'utf8'));
@@ -16,6 +17,13 @@ describe('the example manifest of the planner', () => {
     expect(verification!.checks).to.deep.equal(await checks('forward'));
     expect(verification!.rollbackChecks).to.deep.equal(await checks('rollback'));
     expect(phaseMigrationSpec.parse(spec).verification.checks).to.have.length(9);
+  });
+
+  it('starts its workloads as asked', async () => {
+    const policies = async (changes?: ManifestChanges) =>
+      ((await plannerManifest(changes)).spec.workloads as Workload[]).map(({ startPolicy }) => startPolicy);
+    expect(await policies()).to.deep.equal(['BehindFence']);
+    expect(await policies({ startPolicy: 'AfterUnfence' })).to.deep.equal(['AfterUnfence']);
   });
 
   it('is changed as kubectl patch changes it', async () => {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
+import type { Workload } from '../../operator/api/plan.ts';
 import { API_VERSION } from '../../operator/api/names.ts';
 import { cloneRoot } from '../cluster/paths.ts';
 
@@ -15,6 +16,8 @@ export interface Manifest {
 export interface ManifestChanges {
   /** `phases-to-user-definable` when left out. */
   name?: string;
+  /** Of its workloads; `BehindFence` when left out. */
+  startPolicy?: Workload['startPolicy'];
   /** Merged into the spec, objects key by key, lists and all else replaced; null removes a field. */
   spec?: Record<string, unknown>;
 }
@@ -26,6 +29,11 @@ export async function plannerManifest(changes: ManifestChanges = {}): Promise<Ma
   if (manifest.apiVersion !== API_VERSION)
     throw new Error(`The example is of ${manifest.apiVersion}, not ${API_VERSION}.`);
   if (changes.name) manifest.metadata.name = changes.name;
+  const { startPolicy } = changes;
+  if (startPolicy) {
+    const workloads = manifest.spec.workloads as Workload[];
+    manifest.spec.workloads = workloads.map((workload) => ({ ...workload, startPolicy }));
+  }
   manifest.spec = merge(manifest.spec, changes.spec ?? {});
   return manifest;
 }

@@ -28,10 +28,6 @@ export class Gate {
         response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
         return;
       }
-      if (request.method === 'GET' && request.url === '/healthz') {
-        response.writeHead(200).end('ok\n');
-        return;
-      }
       if (request.method !== 'GET' || request.url !== '/released') {
         response.writeHead(404).end();
         return;
