@@ -74,7 +74,7 @@ describe('While a migration goes on', () => {
 
   scenario('somebody scales the application up: it is scaled back, and told', async ({ given, when, then }) => {
     const migrations = await given.migrations(slowMigration);
-    await when.applied({ spec: { migrations } });
+    await when.applied({ spec: { migrations }, startPolicy: 'AfterUnfence' });
     await when.step('Migrate');
     await when.scaled('planner-backend', 5);
     await then.ends('Succeeded', 'Succeeded', /Migrated/);
