@@ -1,11 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
-import { execa } from 'execa';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { Session } from './postgres/session.ts';
 import { conduct } from './testing/operator.ts';
-import { CONTENT } from './testing/content.ts';
+import { CONTENT, everythingOf } from './testing/content.ts';
 import { expectExactly, PUT_BACK } from './testing/exactly.ts';
 import { FILES, Scenario, WAITING_FILES } from './testing/scenario.ts';
 import { Wire } from './testing/wire.ts';
@@ -96,11 +95,11 @@ describe('A restore point', function () {
         await scenario.write({ '0002_price.up.sql': fill(DESTRUCTION + (isHidden ? '' : OF_THE_DATABASE)) });
         await server.psql(`GRANT SET ON PARAMETER shop.tenant TO "${scenario.owner}"`);
         await asOwner(fill(CONTENT));
-        const before = await everything();
+        const before = await everythingOf(server, scenario.database);
         await carryOutAndUndo();
         expect(scenario.step('Migrate')?.state, scenario.step('Migrate')?.message).equal('Succeeded');
         expect(scenario.step('Rollback')?.message).match(/^The restore point took the database’s place in \d+ ms\.$/);
-        expect(await everything()).equal(before);
+        expect(await everythingOf(server, scenario.database)).equal(before);
         expect(await scenario.leftovers()).deep.equal([]);
         const files = await readdir(join(scenario.folders.backup, 'shop'), { recursive: true });
         expect(
@@ -145,19 +144,6 @@ describe('A restore point', function () {
     const session = await Session.open({ ...server, user: scenario.owner, database: '' }, scenario.database, 'psql');
     await session.query(sql);
     await session.close();
-  }
-
-  /** Content, schema and what belongs to the database, as pg_dump writes it. */
-  async function everything(): Promise<string> {
-    const { stdout } = await execa('/usr/lib/postgresql/15/bin/pg_dump', [
-      ...['--create', '--blobs', `--dbname=${server.adminUrl(scenario.database)}`],
-    ]);
-    // Two lines hold a random key; the order of an access list has no meaning.
-    const lines = stdout.split('\n').filter((line) => !/^\\(un)?restrict /.test(line));
-    const planner = await scenario.sql(
-      `SELECT attname, attstattarget FROM pg_attribute WHERE attrelid = 'accounts.account'::regclass AND attnum > 0`,
-    );
-    return [...lines, planner].join('\n');
   }
 
   const expectRejected = (promise: Promise<unknown>) =>

@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { manifestOf, type Archive } from '../postgres/archive.ts';
 import type { DatabaseSettings } from '../postgres/database-settings.ts';
 import type { Work } from '../work.ts';
+import type { Scripts } from './by-hand-scripts.ts';
 import type { Proof } from './proof.ts';
 
 /** Whose archive it is: all that tells it from another one. */
@@ -56,17 +57,18 @@ export function recordOf(work: Work, { path: _path, ...archive }: Archive): Arch
 
 const recordFile = (archive: string) => `${archive}.json`;
 const manifestFile = (archive: string) => `${archive}.sha256`;
-const scriptFile = (archive: string) => `${archive}.compare.sql`;
+const scriptFile = (archive: string, name: keyof Scripts) => `${archive}.${name}.sql`;
+const SCRIPTS: (keyof Scripts)[] = ['create', 'settings', 'compare'];
 
 /** Writes the record, which makes the archive a finished one. */
 export async function writeRecord(path: string, record: ArchiveRecord): Promise<void> {
   await writeFile(recordFile(path), JSON.stringify(record, null, 2), { flush: true, mode: 0o600 });
 }
 
-/** What `sha256sum --check` and `psql --file` need to prove the archive where there is nothing but the volume. */
-export async function writeProofFiles({ path, files }: Archive, comparingScript: string): Promise<void> {
-  await writeFile(manifestFile(path), manifestOf(files), { flush: true });
-  await writeFile(scriptFile(path), comparingScript, { flush: true });
+/** What `sha256sum --check` and `psql --file` need where there is nothing but the volume; see docs/restore-by-hand.md. */
+export async function writeByHandFiles({ path, files }: Archive, scripts: Scripts): Promise<void> {
+  await writeFile(manifestFile(path), manifestOf(files), { flush: true, mode: 0o600 });
+  for (const name of SCRIPTS) await writeFile(scriptFile(path, name), scripts[name], { flush: true, mode: 0o600 });
 }
 
 /** @throws Error when there is none or it cannot be read */
@@ -104,6 +106,7 @@ export function refuseAnother(path: string, found: ArchiveIdentity & { sha256: s
 
 /** Removes an archive with what is beside it: the record first, so that no half of it counts as finished. */
 export async function removeArchive(path: string): Promise<void> {
-  for (const file of [recordFile(path), manifestFile(path), scriptFile(path), path])
+  const scripts = SCRIPTS.map((name) => scriptFile(path, name));
+  for (const file of [recordFile(path), manifestFile(path), ...scripts, path])
     await rm(file, { recursive: true, force: true });
 }

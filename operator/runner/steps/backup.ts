@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileSafe } from '../core/names.ts';
 import { count } from '../core/words.ts';
 import { readArchive, type Archive } from '../postgres/archive.ts';
-import { comparingScript, sizeOf } from '../postgres/contents.ts';
+import { sizeOf } from '../postgres/contents.ts';
 import { dumpDatabase } from '../postgres/dump.ts';
 import { runStep, type Evidence, type Work } from '../work.ts';
 import {
@@ -11,11 +11,12 @@ import {
   recordOf,
   refuseAnother,
   removeArchive,
-  writeProofFiles,
+  writeByHandFiles,
   writeRecord,
   type RecordedProof,
 } from './archive-record.ts';
 import { archiveInWords, describeArchive, dumpOptions } from './archives.ts';
+import { byHandScripts } from './by-hand-scripts.ts';
 import { atOneMoment, readProof } from './proof.ts';
 import { rehearse } from './rehearse.ts';
 import { runFolder } from './schema-file.ts';
@@ -58,15 +59,15 @@ function contentInWords({ spec }: Work, proof: RecordedProof, evidence: Evidence
 async function takeBackup(path: string, work: Work, evidence: Evidence): Promise<Backup> {
   await removeArchive(path);
   const options = dumpOptions(work, work.names.target);
-  const { archive, proof, script } = await atOneMoment(work, async (session, snapshot) => {
+  const { archive, proof, scripts } = await atOneMoment(work, async (session, snapshot) => {
     const proof = await readProof(work, session);
-    const script = await comparingScript(session, proof.tables);
-    return { proof, script, archive: await dumpDatabase(path, { ...options, snapshot }) };
+    const scripts = await byHandScripts(work, session, proof.tables);
+    return { proof, scripts, archive: await dumpDatabase(path, { ...options, snapshot }) };
   });
   await readArchive(archive, options);
   const { rehearsal } = work.spec.plan.backup;
   if (rehearsal === 'Restore') await rehearse(work, path, proof, evidence);
-  await writeProofFiles(archive, script);
+  await writeByHandFiles(archive, scripts);
   const { schema, ...figures } = proof;
   const recorded = { ...figures, schemaFingerprint: schema.sha256 };
   await writeRecord(path, { ...recordOf(work, archive), proof: recorded, rehearsal });

@@ -9,8 +9,13 @@ function localeProvider({ provider, locale }: Row): string {
   return provider === 'b' ? ` LOCALE_PROVIDER builtin BUILTIN_LOCALE ${literal(locale ?? '')}` : '';
 }
 
-/** An empty database with the target's encoding, locale and tablespace, which cannot be changed afterwards. */
+/** Makes an empty database like the target. */
 export async function createLike(work: Work, database: string): Promise<void> {
+  await work.maintenance.query(await creationLike(work, database));
+}
+
+/** The statement for a database with the target's encoding, locale and tablespace, which cannot be changed afterwards. */
+export async function creationLike(work: Work, database: string): Promise<string> {
   const { maintenance } = work;
   const row = await maintenance.one(
     `SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate, d.datctype,
@@ -23,7 +28,5 @@ export async function createLike(work: Work, database: string): Promise<void> {
   const locale = `LC_COLLATE ${literal(row['datcollate']!)} LC_CTYPE ${literal(row['datctype']!)}${localeProvider(row)}`;
   // Naming the default tablespace needs a privilege that leaving it out does not.
   const tablespace = row['tablespace'] ? ` TABLESPACE ${identifier(row['tablespace'])}` : '';
-  await maintenance.query(
-    `CREATE DATABASE ${identifier(database)} TEMPLATE template0 ENCODING ${literal(row['encoding']!)} ${locale}${tablespace}`,
-  );
+  return `CREATE DATABASE ${identifier(database)} TEMPLATE template0 ENCODING ${literal(row['encoding']!)} ${locale}${tablespace}`;
 }

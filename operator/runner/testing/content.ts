@@ -1,3 +1,6 @@
+import { execa } from 'execa';
+import type { Server } from './scenario.ts';
+
 /** Everything that PostgreSQL can hold in a database of an ordinary owner, and what belongs to the database itself; DATABASE_NAME and CLIENT stand for names. */
 export const CONTENT = `
 CREATE EXTENSION hstore;
@@ -39,3 +42,19 @@ ALTER DATABASE DATABASE_NAME SET shop.tenant = 'north';
 ALTER ROLE CLIENT IN DATABASE DATABASE_NAME SET statement_timeout = '9s';
 ALTER DATABASE DATABASE_NAME CONNECTION LIMIT 37;
 ALTER DATABASE DATABASE_NAME IS_TEMPLATE true`;
+
+/** Content, schema and what belongs to the database, as pg_dump writes it. */
+export async function everythingOf(
+  server: Server & { adminUrl(database: string): string },
+  database: string,
+): Promise<string> {
+  const options = ['--create', '--blobs', `--dbname=${server.adminUrl(database)}`];
+  const { stdout } = await execa('/usr/lib/postgresql/15/bin/pg_dump', options);
+  // Two lines hold a random key; the order of an access list has no meaning.
+  const lines = stdout.split('\n').filter((line) => !/^\\(un)?restrict /.test(line));
+  const planner = await server.psql(
+    `SELECT attname, attstattarget FROM pg_attribute WHERE attrelid = 'accounts.account'::regclass AND attnum > 0`,
+    database,
+  );
+  return [...lines, planner].join('\n');
+}
