@@ -93,6 +93,21 @@ describe('A backup', function () {
       expect(scenario.step('Backup')?.evidence?.['reused']).equal('false');
     });
 
+    it(`of format ${format} that is another run’s is not taken for its own by the next start`, async () => {
+      scenario = await Scenario.create(server, { plan: { backup: { ...BACKUP, format } } });
+      const first = scenario.start();
+      await scenario.reach('Prepared');
+      first.kill();
+      await first.ended;
+      const record = `${scenario.memory.runner.backup!.archive}.json`;
+      const { uid } = scenario.memory.run.metadata;
+      await writeFile(record, (await readFile(record, 'utf8')).replace(uid!, 'another run’s'));
+      scenario.startNext();
+      await scenario.reach('Prepared');
+      expect(scenario.step('Backup')?.evidence?.['reused']).equal('false');
+      expect(await readFile(record, 'utf8')).contain(uid);
+    });
+
     it(`of format ${format} is how a restore point by Dump is written, too`, async () => {
       scenario = await Scenario.create(server, {
         files: { ...FILES, '0002_price.up.sql': '-- no-transaction\nUPDATE item SET amount = 0' },
