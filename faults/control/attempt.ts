@@ -72,6 +72,7 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
     plane: ground.plane,
     fault: options.fault,
     kill: async () => operators[0]?.kill(),
+    beforeWrite: (call, body) => site.inspect(call, body),
     applicationAnswers: () => site.applicationAnswers(),
   });
   stage.current = { site, begin: () => proxy.begin() };

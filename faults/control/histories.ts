@@ -1,3 +1,4 @@
+import type { Phase } from '../../operator/api/phase-migration.ts';
 import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 import { PhaseMigration } from '../../operator/controller/resource-types.ts';
 import { MIGRATION, phaseMigration } from './objects.ts';
@@ -26,13 +27,15 @@ async function create({ site }: Stage): Promise<void> {
   await site.client.create(PhaseMigration, phaseMigration(site.namespace));
 }
 
-/** So many runs, the last one settled, and the PhaseMigration says so. */
-function hasEnded({ seen }: Site, phase: string, runs: number): boolean {
+const ENDS: (string | undefined)[] = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'] satisfies Phase[];
+
+/** So many runs, the last one settled, and the PhaseMigration says so; how it ended is for the comparison. */
+function hasEnded({ seen }: Site, runs: number): boolean {
   const migration = seen.migrations.get(MIGRATION);
   const last = seen.runs.get(`${MIGRATION}-${runs}`);
   return (
-    migration?.status?.phase === phase &&
-    migration.status.runName === last?.metadata.name &&
+    ENDS.includes(migration?.status?.phase) &&
+    migration?.status?.runName === last?.metadata.name &&
     last?.status?.outcome !== undefined &&
     !last.metadata.finalizers?.length
   );
@@ -46,7 +49,7 @@ export const histories = {
       stage.begin();
       await create(stage);
     },
-    isTerminal: (site) => hasEnded(site, 'Succeeded', 1),
+    isTerminal: (site) => hasEnded(site, 1),
   },
   'verification-fails': {
     title: 'a verification Job that fails; calls from then on',
@@ -55,7 +58,7 @@ export const histories = {
       beforeVerificationEnds: () => Promise.resolve(stage().begin()),
     }),
     play: create,
-    isTerminal: (site) => hasEnded(site, 'RolledBack', 1),
+    isTerminal: (site) => hasEnded(site, 1),
   },
   'rolled-back': {
     title: 'spec.state: RolledBack after a success; calls from then on',
@@ -63,12 +66,12 @@ export const histories = {
     play: async (stage) => {
       await create(stage);
       const { site, begin } = stage;
-      while (!hasEnded(site, 'Succeeded', 1)) await site.changed();
+      while (!hasEnded(site, 1)) await site.changed();
       begin();
       const body = { spec: { state: 'RolledBack' } };
       await site.client.patch(PhaseMigration, { namespace: site.namespace, name: MIGRATION }, { kind: 'Merge', body });
     },
-    isTerminal: (site) => hasEnded(site, 'RolledBack', 2),
+    isTerminal: (site) => hasEnded(site, 2),
   },
   deleted: {
     title: 'a PhaseMigration that is deleted after the migration, before it is verified; calls from then on',

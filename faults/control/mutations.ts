@@ -26,7 +26,7 @@ export const mutations: Mutation[] = [
   const status = decision.status && statusPatch(run.status, decision.status, (field)`,
       },
     ],
-    shownBy: /^success\/patch-run-status\.[3-6]:kill-before$/,
+    shownBy: /^success\/patch-run-status\.[3-6]:(kill-before|500|reset)$/,
   },
   {
     name: 'the goal is written before the application is drained',
@@ -73,11 +73,15 @@ export const mutations: Mutation[] = [
     shownBy: /^success\/create-job\.1:(lost-answer|504)$/,
   },
   {
-    name: 'a conflict is taken for done',
+    name: 'a quick look that leads to nothing is believed',
     patches: [
-      { file: RECONCILE, find: 'if (isConflict(error)) return true;', replace: 'if (isConflict(error)) return false;' },
+      {
+        file: 'operator/controller/quick-looks.ts',
+        find: 'if (!wasQuick) {',
+        replace: 'if (wasQuick || !wasQuick) {',
+      },
     ],
-    shownBy: /^success\/patch-run(-status)?\.\d+:409$/,
+    shownBy: /^success\/watch\.(pods|jobs):stale-list$/,
   },
   {
     name: 'an answer that was lost is taken for a failure of the run',
@@ -103,7 +107,7 @@ export const mutations: Mutation[] = [
         replace: '{ key, failures, retryInSeconds });\n        return;',
       },
     ],
-    shownBy: /^success\/(create-run|create-job|patch-run)\.1:500$/,
+    shownBy: /^success\/(patch-migration-status\.\d+|patch-run\.3):500$/,
   },
   {
     name: 'a watch that has expired is not begun again',
@@ -146,12 +150,12 @@ export const mutations: Mutation[] = [
     shownBy: ANY,
   },
   {
-    name: 'a runner whose pod is not there yet counts as dead',
+    name: 'a runner that has not reported yet counts as dead',
     patches: [
       {
         file: 'operator/controller/decide/keep-runner-alive.ts',
-        find: 'finished !== undefined || deleting ||',
-        replace: 'pod === undefined || finished !== undefined || deleting ||',
+        find: 'return hasDied(current) ?',
+        replace: 'return hasDied(current) || draft.runner?.epoch !== epoch ?',
       },
     ],
     shownBy: ANY,

@@ -14,6 +14,8 @@ export interface ProxyOptions {
   fault?: Fault;
   /** Has the operator killed at once; resolves when its process is gone. */
   kill: () => Promise<void>;
+  /** Told of every mutating call before it is passed on, whatever becomes of it. */
+  beforeWrite: (call: Call, body: Buffer) => Promise<void>;
   /** Whether the application answers a smoke test now. */
   applicationAnswers: () => boolean;
 }
@@ -112,6 +114,7 @@ export class FaultProxy {
     const body = await readAll(request);
     const id = this.counter?.next(call.name);
     this.calls.push({ ...call, id: id ?? call.name, at: Date.now() });
+    await this.options.beforeWrite(call, body);
     const fault = this.faultOf(id);
     if (fault) return this.inject(fault, request, response, body);
     // Several calls may be on their way when the hole opens.

@@ -10,6 +10,7 @@ import type { Database } from './database.ts';
 const FORWARD: RunnerStepName[] = ['Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'];
 const BACK: RunnerStepName[] = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'];
 const STEP_MILLISECONDS = 20;
+const CLEAN_UP_MILLISECONDS = 1500;
 
 export interface RunnerOptions {
   port: RunPort;
@@ -72,6 +73,8 @@ async function pursue(run: PhaseMigrationRun, status: RunnerStatus, options: Run
   else if (goal === 'RolledBack') await advance(run, status, options, BACK);
   else if (goal === 'Finished') {
     if (options.database.fenced) options.database.breach(`${run.metadata.name} was finished behind the fence`);
+    // Dropping a database takes its time, in which a run that is let go too early takes its runner with it.
+    await delay(CLEAN_UP_MILLISECONDS, undefined, { signal: options.signal });
     options.database.restorePoint = false;
     await reach('Finished', status, options);
     return true;

@@ -8,6 +8,7 @@ import { messageOf, silentLogger } from '../../operator/kube/logger.ts';
 import { Pod } from '../../operator/kube/resource-types.ts';
 import { refOf } from '../../operator/kube/types.ts';
 import { KubeRunPort } from '../../operator/runner/kube-port.ts';
+import type { Call } from './calls.ts';
 import type { ClusterWatch, Seen } from './cluster-watch.ts';
 import { Database } from './database.ts';
 import { hasEnded, isReady, Kubelet, POD_ADDRESS } from './kubelet.ts';
@@ -73,6 +74,16 @@ export class Site {
 
   applicationPods(): Pod[] {
     return [...this.seen.pods.values()].filter(({ metadata }) => metadata.labels?.app === APPLICATION_LABEL.app);
+  }
+
+  /** The operator lets the runner behind the fence only when every pod is gone or was told to stop. */
+  async inspect({ name }: Call, body: Buffer): Promise<void> {
+    if (name !== 'patch-run') return;
+    const { spec } = JSON.parse(body.toString()) as { spec?: { goal?: string } };
+    if (spec?.goal !== 'Migrated') return;
+    const live = await this.livePods();
+    if (live.length > 0)
+      this.database.breach(`goal Migrated was written while ${live.join(', ')} was not told to stop`);
   }
 
   close(): void {

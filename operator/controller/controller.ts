@@ -8,6 +8,7 @@ import { isDeleted, startReflector, type Change, type Reflector } from '../kube/
 import { Job, Pod } from '../kube/resource-types.ts';
 import { keyOf, metadataOf, refOf, type KubeObject, type ObjectRef, type ResourceType } from '../kube/types.ts';
 import type { RunnerImage } from './manifests/runner.ts';
+import { QuickLooks } from './quick-looks.ts';
 import { reconcileMigration } from './reconcile-migration.ts';
 import { reconcileRun } from './reconcile-run.ts';
 import { PhaseMigration, PhaseMigrationRun } from './resource-types.ts';
@@ -48,7 +49,7 @@ export function startController(options: ControllerOptions): Controller {
     logger,
     runner: options.runner,
     watches,
-    surroundings: new Map(),
+    looks: new QuickLooks(),
     outages: new Turns(),
   };
   const queue = (name: string, process: (key: string) => ReturnType<typeof reconcileRun>) => {

@@ -10,6 +10,7 @@ import type { RunDecision } from './decide/decision.ts';
 import type { RunObservation } from './decide/observation.ts';
 import { gatherRun } from './gather/gather.ts';
 import { surroundingsOf, type Surroundings } from './gather/surroundings.ts';
+import type { QuickLooks } from './quick-looks.ts';
 import type { RunnerImage } from './manifests/runner.ts';
 import type { Turns } from './turns.ts';
 import type { WorkloadWatches } from './workload-watches.ts';
@@ -20,8 +21,7 @@ export interface ReconcilerParts {
   logger: Logger;
   runner: RunnerImage;
   watches: WorkloadWatches;
-  /** Of the runs that go on, by key. */
-  surroundings: Map<string, Surroundings>;
+  looks: QuickLooks;
   /** Outages are begun one after the other: each must see which workloads the others have taken. */
   outages: Turns;
 }
@@ -37,33 +37,35 @@ export async function reconcileRun(parts: ReconcilerParts, key: string): Promise
   for (let pass = 0; pass < LONGEST_CHAIN; pass++) {
     const found = await look(parts, key);
     if (!found) {
-      parts.surroundings.delete(key);
+      parts.looks.forget(key);
       parts.watches.forget(key);
       return { result: 'Done' };
     }
     const { seen, decision } = found;
     parts.watches.follow(key, seen);
-    if (seen.run.status?.outcome) parts.surroundings.delete(key);
-    else parts.surroundings.set(key, surroundingsOf(seen.run));
+    if (seen.run.status?.outcome) parts.looks.forget(key);
+    else parts.looks.remember(key, surroundingsOf(seen.run));
     tellNotices(parts, seen, decision);
     if (beginsOutage(found)) {
       await beginOutage(parts, key);
       continue;
     }
     const written = await applyOrTell(parts, seen, decision);
-    if (!written) {
-      const { lookAgainAfter } = decision;
-      return lookAgainAfter === undefined
-        ? { result: 'Done' }
-        : { result: 'RequeueAfter', milliseconds: lookAgainAfter };
-    }
+    if (!written) return whenToLookAgain(decision.lookAgainAfter, parts.looks.foundNothing(key, found.quick));
   }
   return { result: 'RequeueAfter', milliseconds: 1000 };
+}
+
+function whenToLookAgain(...wishes: (number | undefined)[]): Outcome {
+  const earliest = Math.min(...wishes.filter((wish) => wish !== undefined));
+  return Number.isFinite(earliest) ? { result: 'RequeueAfter', milliseconds: earliest } : { result: 'Done' };
 }
 
 interface Look {
   seen: RunObservation;
   decision: RunDecision;
+  /** With lists as an API server remembered them. */
+  quick: boolean;
 }
 
 function beginsOutage({ seen, decision }: Look): boolean {
@@ -80,7 +82,7 @@ function beginOutage(parts: ReconcilerParts, key: string): Promise<void> {
 
 /** Gathers and decides; again, on what is current, if a quick look leads to what cannot be taken back. */
 async function look(parts: ReconcilerParts, key: string): Promise<Look | undefined> {
-  const known = parts.surroundings.get(key);
+  const known = parts.looks.known(key);
   const quick = known && (await lookOnce(parts, key, known));
   return quick && !isIrrevocable(quick.seen, quick.decision) ? quick : lookOnce(parts, key);
 }
@@ -88,7 +90,7 @@ async function look(parts: ReconcilerParts, key: string): Promise<Look | undefin
 async function lookOnce({ client }: ReconcilerParts, key: string, known?: Surroundings): Promise<Look | undefined> {
   const { namespace = '', name } = refOfKey(key);
   const seen = await gatherRun(client, { namespace, name }, known);
-  return seen && { seen, decision: decideRun(seen) };
+  return seen && { seen, decision: decideRun(seen), quick: known !== undefined };
 }
 
 /** A write that the API server refuses for good (a quota, a policy) is told on the PhaseMigration, not only logged. */
