@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { PhaseMigration, PhaseMigrationRun } from '../../operator/controller/resource-types.ts';
 import {
   Deployment,
@@ -104,14 +105,14 @@ function course({ spec, status }: RunLike) {
 
 /** Where two end states differ, one line each; empty: nowhere. */
 export function differences(wanted: unknown, found: unknown, path = ''): string[] {
-  if (JSON.stringify(wanted) === JSON.stringify(found)) return [];
+  if (isDeepStrictEqual(wanted, found)) return [];
   // One more or one less must not make all that follow it look different.
   if (Array.isArray(wanted) && Array.isArray(found) && wanted.length !== found.length)
     return [
       ...without(wanted, found).map((item) => `${path} lacks ${JSON.stringify(item)}`),
       ...without(found, wanted).map((item) => `${path} has ${JSON.stringify(item)} too much`),
     ];
-  if (isTree(wanted) && isTree(found)) {
+  if (isTree(wanted) && isTree(found) && Array.isArray(wanted) === Array.isArray(found)) {
     const keys = [...new Set([...Object.keys(wanted), ...Object.keys(found)])];
     return keys.flatMap((key) => differences(wanted[key], found[key], path ? `${path}.${key}` : key));
   }
