@@ -1,4 +1,5 @@
 import type { Phase } from '../../operator/api/phase-migration.ts';
+import type { Workload } from '../../operator/api/plan.ts';
 import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 import { PhaseMigration } from '../../operator/controller/resource-types.ts';
 import { MIGRATION, phaseMigration } from './objects.ts';
@@ -23,9 +24,11 @@ export interface History {
 
 const passes: History['script'] = () => ({ verificationPasses: true });
 
-async function create({ site }: Stage): Promise<void> {
-  await site.client.create(PhaseMigration, phaseMigration(site.namespace));
-}
+const create =
+  (startPolicy: Workload['startPolicy'] = 'AfterUnfence') =>
+  async ({ site }: Stage): Promise<void> => {
+    await site.client.create(PhaseMigration, phaseMigration(site.namespace, startPolicy));
+  };
 
 const ENDS: (string | undefined)[] = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'] satisfies Phase[];
 
@@ -47,7 +50,7 @@ export const histories = {
     script: passes,
     play: async (stage) => {
       stage.begin();
-      await create(stage);
+      await create()(stage);
     },
     isTerminal: (site) => hasEnded(site, 1),
   },
@@ -57,14 +60,23 @@ export const histories = {
       verificationPasses: false,
       beforeVerificationEnds: () => Promise.resolve(stage().begin()),
     }),
-    play: create,
+    play: create(),
+    isTerminal: (site) => hasEnded(site, 1),
+  },
+  'behind-fence': {
+    title: 'startPolicy: BehindFence and a verification Job that fails; calls from the fence on',
+    script: (stage) => ({
+      verificationPasses: false,
+      beforeStep: (step) => Promise.resolve(step === 'Fence' ? stage().begin() : undefined),
+    }),
+    play: create('BehindFence'),
     isTerminal: (site) => hasEnded(site, 1),
   },
   'rolled-back': {
     title: 'spec.state: RolledBack after a success; calls from then on',
     script: passes,
     play: async (stage) => {
-      await create(stage);
+      await create()(stage);
       const { site, begin } = stage;
       while (!hasEnded(site, 1)) await site.changed();
       begin();
@@ -81,7 +93,7 @@ export const histories = {
         if (step === 'Verify') await deleteAndWait(stage(), run);
       },
     }),
-    play: create,
+    play: create(),
     isTerminal: ({ seen }) => seen.migrations.size === 0 && seen.runs.size === 0,
   },
 } satisfies Record<string, History>;

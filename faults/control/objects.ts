@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { cloneRoot } from '../../e2e/cluster/paths.ts';
 import { API_VERSION } from '../../operator/api/names.ts';
-import { plan } from '../../operator/api/plan.ts';
+import { plan, type Workload } from '../../operator/api/plan.ts';
 import type { PhaseMigration } from '../../operator/api/resources.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import {
@@ -58,7 +58,7 @@ export async function createApplication(client: KubeClient, namespace: string): 
   });
 }
 
-export function phaseMigration(namespace: string): PhaseMigration {
+export function phaseMigration(namespace: string, startPolicy: Workload['startPolicy']): PhaseMigration {
   return {
     apiVersion: API_VERSION,
     kind: 'PhaseMigration',
@@ -67,7 +67,7 @@ export function phaseMigration(namespace: string): PhaseMigration {
       ...plan.parse({
         database: { urlSecretRef: { name: 'database' }, clientRoles: ['application'] },
         migrations: { image: 'migrations:1', from: 'a', to: 'b' },
-        workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: IMAGES.New } }],
+        workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: IMAGES.New }, startPolicy }],
         backup: { claimName: 'backups' },
         verification: { jobs: [{ name: 'figures', image: 'verification:1' }] },
         smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: 120 }],
