@@ -36,7 +36,7 @@ await main(async () => {
 
 async function runSweep(options: Options): Promise<0 | 1> {
   const began = performance.now();
-  const { runs, calls, seed } = await withProgress('Fault sweep, control plane', (progress) =>
+  const { runs, calls, seed, restMilliseconds } = await withProgress('Fault sweep, control plane', (progress) =>
     sweep({ ...options, progress, signal: interruption.signal, onResult: tell }),
   );
   for (const [history, count] of Object.entries(calls)) console.log(`  ${history}: U1…U${count}`);
@@ -47,7 +47,7 @@ async function runSweep(options: Options): Promise<0 | 1> {
   const longest = Math.max(0, ...met.map(({ attempt }) => attempt.settledAfter));
   const minutes = (performance.now() - began) / 60_000;
   console.log(
-    `  last write at most ${(longest / 1000).toFixed(1)} s after the last fault; all in ${minutes.toFixed(1)} min`,
+    `  last write at most ${(longest / 1000).toFixed(1)} s after the last fault (allowed: ${Math.round(restMilliseconds / 1000)} s); all in ${minutes.toFixed(1)} min`,
   );
   console.log(`\n${met.length} faulted runs, ${failures.length} failures, seed ${seed}`);
   return failures.length > 0 || met.length === 0 ? 1 : 0;

@@ -22,8 +22,6 @@ export interface Ground {
   folder: string;
   /** How long nothing may be written after the end. */
   quietMilliseconds: number;
-  /** A run must be at rest so long after the last fault. */
-  restMilliseconds: number;
   /** Those that are under way; what only waits for the quiet after its end takes no time of the machine. */
   gate: Gate;
   signal: AbortSignal;
@@ -36,6 +34,8 @@ export interface AttemptOptions {
   program: string;
   /** What the end must be; a reference run has none. */
   reference?: EndState;
+  /** A run must be at rest so long after the last fault. */
+  restMilliseconds?: number;
 }
 
 export interface Attempt {
@@ -87,7 +87,10 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
     if (options.history === 'success') proxy.begin();
     operator.start();
     await history.play(stage.current);
-    const rest = await untilAtRest(ground, { site, proxy, history, startedAt, onEnd: leave });
+    const rest = await untilAtRest(ground, {
+      ...{ site, proxy, history, startedAt, onEnd: leave },
+      restMilliseconds: options.restMilliseconds ?? WHOLE_RUN_MILLISECONDS,
+    });
     return await judge(options, { site, proxy, operator, rest, startedAt });
   } finally {
     leave();
@@ -112,6 +115,7 @@ interface Playing {
   proxy: FaultProxy;
   history: History;
   startedAt: number;
+  restMilliseconds: number;
   onEnd: () => void;
 }
 
@@ -119,7 +123,8 @@ interface Playing {
 const LATE = 2;
 
 /** Waits for the end and for the quiet after it. Returns what was wrong with the way there. */
-async function untilAtRest(ground: Ground, { site, proxy, history, startedAt, onEnd }: Playing): Promise<string[]> {
+async function untilAtRest(ground: Ground, playing: Playing): Promise<string[]> {
+  const { site, proxy, history, onEnd } = playing;
   let endedAt: number | undefined;
   for (;;) {
     await delay(LOOK_MILLISECONDS, undefined, { signal: ground.signal });
@@ -127,7 +132,7 @@ async function untilAtRest(ground: Ground, { site, proxy, history, startedAt, on
     endedAt = history.isTerminal(site) ? (endedAt ?? now) : undefined;
     if (endedAt !== undefined) onEnd();
     const lastWrite = lastWriteOf(proxy);
-    const [origin, limit] = limitOf(ground, proxy, startedAt);
+    const [origin, limit] = limitOf(playing);
     const restedAt = Math.max(endedAt ?? now, lastWrite);
     if (endedAt !== undefined && now - restedAt >= ground.quietMilliseconds) {
       const late = restedAt - origin > limit;
@@ -141,8 +146,8 @@ async function untilAtRest(ground: Ground, { site, proxy, history, startedAt, on
 }
 
 /** From when on, and how long, a run may take. */
-function limitOf(ground: Ground, { faultedAt }: FaultProxy, startedAt: number): [number, number] {
-  return faultedAt === undefined ? [startedAt, WHOLE_RUN_MILLISECONDS] : [faultedAt, ground.restMilliseconds];
+function limitOf({ proxy: { faultedAt }, startedAt, restMilliseconds }: Playing): [number, number] {
+  return faultedAt === undefined ? [startedAt, WHOLE_RUN_MILLISECONDS] : [faultedAt, restMilliseconds];
 }
 
 function originOf(proxy: FaultProxy, startedAt: number): number {

@@ -17,7 +17,7 @@ export type CallFault = (typeof CALL_FAULTS)[number];
  * - `hide`: an event is held until the next one of the same object comes, and is then dropped; without a next one it
  *   comes five seconds late
  * - `repeat`: each event comes twice, and the one before comes once more after it
- * - `stale-list`: a list that may be answered from memory is answered as it was one look before; after a restart of the
+ * - `stale-list`: a list that may be answered from memory is answered as it was two seconds ago; after a restart of the
  *   operator (it is killed) the lists that watches begin from are those of its first start
  * - `gone`: the watch ends with 410 Expired after two events, three times
  * - `silent`: after two events nothing comes any more, and nobody says so, until the operator gives the watch up

@@ -21,7 +21,6 @@ const CONTROLLERS = [
 
 export interface GroundOptions {
   quietMilliseconds: number;
-  restMilliseconds: number;
   gate: Gate;
   signal: AbortSignal;
   progress: Progress;

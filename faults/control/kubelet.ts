@@ -6,6 +6,8 @@ import { refOf } from '../../operator/kube/types.ts';
 
 /** A pod takes so long to end once it was told to. */
 const TERMINATION_MILLISECONDS = 200;
+/** From its node to its first container. */
+const START_MILLISECONDS = 400;
 export const NODE = 'node-1';
 export const POD_ADDRESS = '10.0.0.1';
 
@@ -26,6 +28,7 @@ export class Kubelet {
     this.client = client;
   }
 
+  /** Resolves when its first container is about to start. */
   async bind(pod: Pod): Promise<void> {
     if (pod.spec?.nodeName) return;
     await this.client.create(Binding, {
@@ -34,6 +37,7 @@ export class Kubelet {
       metadata: refOf(pod),
       target: { apiVersion: 'v1', kind: 'Node', name: NODE },
     });
+    await delay(START_MILLISECONDS);
   }
 
   /** Every container has stopped. */

@@ -8,7 +8,7 @@ import { histories, type HistoryName } from './histories.ts';
 import { mutations, type Mutation } from './mutations.ts';
 import { atATime, Gate } from './pool.ts';
 import { buildOperator } from './program.ts';
-import { playReferences } from './sweep.ts';
+import { playReferences, restAfter } from './sweep.ts';
 
 export interface MutationCheckOptions {
   /** Only bugs whose name holds this. */
@@ -26,7 +26,6 @@ export interface Verdict {
   runs: number;
 }
 
-const REST_MILLISECONDS = 60_000;
 const QUIET_MILLISECONDS = 8000;
 
 /**
@@ -40,8 +39,7 @@ export async function checkMutations(options: MutationCheckOptions): Promise<Ver
   const planted = mutations.filter(({ name }) => name.includes(only));
   if (planted.length === 0) throw new Error(`No planted bug has "${only}" in its name.`);
   const gate = new Gate(options.jobs ?? cpus().length * 3);
-  const times = { quietMilliseconds: QUIET_MILLISECONDS, restMilliseconds: REST_MILLISECONDS };
-  return withGround({ ...times, gate, signal, progress }, async (ground) => {
+  return withGround({ quietMilliseconds: QUIET_MILLISECONDS, gate, signal, progress }, async (ground) => {
     const names = Object.keys(histories) as HistoryName[];
     progress('reference runs of the sound operator');
     const references = await playReferences(ground, names, await buildOperator(join(ground.folder, 'sound')));
@@ -70,7 +68,12 @@ async function checkOne(ground: Ground, mutation: Mutation, { cases, references 
   for (const one of fitting) {
     if (ground.signal.aborted) break;
     const reference = references.get(one.history)!.endState;
-    const { problems } = await makeAttempt(ground, { ...one, program, reference });
+    const { problems } = await makeAttempt(ground, {
+      ...one,
+      program,
+      reference,
+      restMilliseconds: restAfter(references),
+    });
     runs += 1;
     const [problem] = problems;
     if (problem !== undefined) return { mutation, caughtBy: { id: idOf(one), problem }, runs };

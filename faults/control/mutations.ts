@@ -98,16 +98,15 @@ export const mutations: Mutation[] = [
     shownBy: /^success\/patch-run-status\.[2-8]:reset$/,
   },
   {
-    name: 'what failed is not tried again',
+    name: 'undoing begins while the new version runs',
     patches: [
       {
-        file: 'operator/kube/queue.ts',
-        find: `{ key, failures, retryInSeconds });
-        return this.addAfter(key, milliseconds);`,
-        replace: '{ key, failures, retryInSeconds });\n        return;',
+        file: UNDO,
+        find: 'if (!holdDown(draft, false) || !scaleDown) return;',
+        replace: 'holdDown(draft, false);',
       },
     ],
-    shownBy: /^success\/(patch-migration-status\.\d+|patch-run\.3):500$/,
+    shownBy: /^behind-fence\/patch-migration-status\.[12]:409$/,
   },
   {
     name: 'a watch that has expired is not begun again',

@@ -76,14 +76,14 @@ export class Site {
     return [...this.seen.pods.values()].filter(({ metadata }) => metadata.labels?.app === APPLICATION_LABEL.app);
   }
 
-  /** The operator lets the runner behind the fence only when every pod is gone or was told to stop. */
+  /** The operator lets the runner change the database only when every pod is gone or was told to stop. */
   async inspect({ name }: Call, body: Buffer): Promise<void> {
     if (name !== 'patch-run') return;
     const { spec } = JSON.parse(body.toString()) as { spec?: { goal?: string } };
-    if (spec?.goal !== 'Migrated') return;
+    if (spec?.goal !== 'Migrated' && spec?.goal !== 'RolledBack') return;
     const live = await this.livePods();
     if (live.length > 0)
-      this.database.breach(`goal Migrated was written while ${live.join(', ')} was not told to stop`);
+      this.database.breach(`goal ${spec.goal} was written while ${live.join(', ')} was not told to stop`);
   }
 
   close(): void {

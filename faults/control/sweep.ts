@@ -38,12 +38,22 @@ export interface SweepResult {
   calls: Record<string, number>;
   runs: FaultedRun[];
   seed: number;
+  /** So long after the last fault a run had to be at rest. */
+  restMilliseconds: number;
 }
 
 const SHORT_CASES = 30;
-/** The short form is part of `npm test`, on machines that have other things to do. */
 const QUIET = { long: 60_000, short: 8_000 };
-const REST = { long: 60_000, short: 120_000 };
+/** On a machine with nothing else to do a whole run takes less than ten seconds. */
+const REST_MILLISECONDS = 60_000;
+const USUAL_MILLISECONDS = 10_000;
+
+/** How long a run may take to be at rest: on a busy machine longer by as much as a run without a fault does. */
+export function restAfter(references: Map<HistoryName, Attempt>): number {
+  const slowest = Math.max(...[...references.values()].map(({ settledAfter }) => settledAfter));
+  return REST_MILLISECONDS + Math.max(0, slowest - USUAL_MILLISECONDS);
+}
+
 /** A run that is under way takes about a third of a processor; one that is quiet after its end next to nothing. */
 const ACTIVE_PER_CPU = 3;
 const QUIET_PER_CPU = 12;
@@ -59,13 +69,13 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const form = long || every ? 'long' : 'short';
   const gate = new Gate(options.jobs ?? cpus().length * ACTIVE_PER_CPU);
   const quietMilliseconds = options.quietSeconds === undefined ? QUIET[form] : options.quietSeconds * 1000;
-  const common = { quietMilliseconds, restMilliseconds: REST[form], gate, signal, progress };
-  return withGround(common, async (ground) => {
+  return withGround({ quietMilliseconds, gate, signal, progress }, async (ground) => {
     progress('building the operator');
     const program = await buildOperator(join(ground.folder, 'operator'));
     const wanted = historiesOf(only);
     progress(`reference runs: ${wanted.join(', ')}`);
     const references = await playReferences(ground, wanted, program);
+    const restMilliseconds = restAfter(references);
     const all = wanted.flatMap((history) => casesOf(history, references.get(history)!));
     const cases = choose(all, options);
     const runs: FaultedRun[] = [];
@@ -74,7 +84,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       if (signal.aborted) return;
       const began = performance.now();
       const reference = references.get(one.history)!.endState;
-      const attempt = await makeAttempt(ground, { ...one, program, reference });
+      const attempt = await makeAttempt(ground, { ...one, program, reference, restMilliseconds });
       const run = { case: one, id: idOf(one), attempt, milliseconds: performance.now() - began };
       runs.push(run);
       options.onResult?.(run);
@@ -86,7 +96,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
         references.get(history)!.calls.filter((call) => call.class === 'Work' && call.id !== call.name).length,
       ]),
     );
-    return { calls, runs, seed };
+    return { calls, runs, seed, restMilliseconds };
   });
 }
 
