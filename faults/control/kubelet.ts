@@ -7,7 +7,7 @@ import { refOf } from '../../operator/kube/types.ts';
 /** A pod takes so long to end once it was told to. */
 const TERMINATION_MILLISECONDS = 200;
 /** From its node to its first container. */
-const START_MILLISECONDS = 400;
+const START_MILLISECONDS = 1000;
 export const NODE = 'node-1';
 export const POD_ADDRESS = '10.0.0.1';
 
