@@ -165,23 +165,50 @@ describe('A migration that fails in the outage', () => {
     expect(run.status?.runner?.warnings?.join()).to.match(/420 assignments/);
   });
 
-  scenario(
-    'does not pass the smoke test and cannot be undone by down: a person must decide',
-    async (scene) => {
-      const { given, when, then } = scene;
-      const migrations = await given.migrations({ [`${TRANSFORM}.down.sql`]: () => 'SELECT 1 / 0;' });
-      await when.applied({ spec: { migrations, smokeTests: [UNANSWERED] } });
-      await then.ends(
-        'NeedsHuman',
-        'RollbackFailed',
-        /Smoke test "unanswered".*Undoing it failed too: .*division by zero.*the backup is .*ALTER ROLE "planner_app" LOGIN; kubectl set image deployment\/planner-backend backend=planner-backend:1.0.0; kubectl scale deployment\/planner-backend --replicas=2/,
-      );
-      expect((await then.deployment()).spec.replicas).to.equal(0);
-      await then.fenceIsUp();
-      await then.restorePointIsKept();
-    },
-    { needsHuman: true },
-  );
+  scenario('does not pass the smoke test and cannot be undone by down: a person must decide', async (scene) => {
+    const { given, when, then } = scene;
+    const migrations = await given.migrations({ [`${TRANSFORM}.down.sql`]: () => 'SELECT 1 / 0;' });
+    await when.applied({ spec: { migrations, smokeTests: [UNANSWERED] } });
+    await then.ends(
+      'NeedsHuman',
+      'RollbackFailed',
+      /Smoke test "unanswered".*Undoing it failed too: .*division by zero.*the backup is .*ALTER ROLE "planner_app" LOGIN; kubectl set image deployment\/planner-backend backend=planner-backend:1.0.0; kubectl scale deployment\/planner-backend --replicas=2/,
+    );
+    expect((await then.deployment()).spec.replicas).to.equal(0);
+    await then.fenceIsUp();
+    await then.restorePointIsKept();
+    await when.decided('Retry');
+    await then.ends('NeedsHuman', 'RollbackFailed', /division by zero.*"number":2,"action":"Accept"/);
+    await then.fenceIsUp();
+    await when.decided('Accept');
+    await then.ends('Succeeded', 'Succeeded', /accepted as it is, at 92023c163a26, and the application/);
+    await then.isMigrated();
+    const decided = (await latestRun(scene)).status?.resolutions?.map(({ action, state }) => [action, state]);
+    expect(decided).to.deep.equal([
+      ['Retry', 'Begun'],
+      ['Accept', 'Begun'],
+    ]);
+  });
+
+  scenario('cannot be undone by down: a person decides for the restore point, then nothing is left', async (scene) => {
+    const { given, when, then } = scene;
+    const migrations = await given.migrations({ [`${TRANSFORM}.down.sql`]: () => 'SELECT 1 / 0;' });
+    await when.applied({ spec: { migrations, smokeTests: [UNANSWERED] } });
+    await then.ends('NeedsHuman', 'RollbackFailed', /"action":"RollBack"/);
+    await when.decided('RollBack');
+    await then.ends('RolledBack', 'RolledBack', /Everything was undone/);
+    await then.isAsBefore();
+  });
+
+  scenario('cannot be undone by down: a person decides for the backup, then nothing is left', async (scene) => {
+    const { given, when, then } = scene;
+    const migrations = await given.migrations({ [`${TRANSFORM}.down.sql`]: () => 'SELECT 1 / 0;' });
+    await when.applied({ spec: { migrations, smokeTests: [UNANSWERED] } });
+    await then.ends('NeedsHuman', 'RollbackFailed', /"action":"RestoreBackup"/);
+    await when.decided('RestoreBackup');
+    await then.ends('RolledBack', 'RolledBack', /Everything was undone/);
+    await then.isAsBefore();
+  });
 
   scenario('cannot be undone by down while nobody has written: the restore point is put back', async (scene) => {
     const { given, when, then } = scene;

@@ -1,4 +1,5 @@
 import type { Reason } from '../../operator/api/reasons.ts';
+import type { ResolutionAction } from '../../operator/api/resolution.ts';
 import type { StepName } from '../../operator/api/step-names.ts';
 import { allSteps } from './steps.ts';
 import { killLeader, killPod, killRunner } from './kill.ts';
@@ -54,6 +55,18 @@ export class When {
   /** Somebody changes the spec as `kubectl patch --type=merge` does. */
   async patched(spec: object): Promise<void> {
     await this.#site.api.patch(this.path, { spec });
+  }
+
+  /** A person decides about a run that needs one, with the very command that its message gives. */
+  async decided(action: ResolutionAction): Promise<void> {
+    const { api, cluster, namespace } = this.#site;
+    const migration = await api.get<Migration>(this.path);
+    const message = migration?.status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
+    const commands = [...message.matchAll(/kubectl patch pm (\S+) --type=merge -p '([^']*)'/g)];
+    const [, name, patch] = commands.find(([text]) => text.includes(`"action":"${action}"`)) ?? [];
+    if (!name || !patch) throw new Error(`The message gives no command for ${action}: ${message}`);
+    this.endedRun = undefined;
+    await cluster.exec(['kubectl', '-n', namespace, 'patch', 'pm', name, '--type=merge', '-p', patch]);
   }
 
   async retried(): Promise<void> {

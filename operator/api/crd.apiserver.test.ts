@@ -82,6 +82,16 @@ const WRONG: [string, Changes, RegExp][] = [
     /startPolicy.*supported values: "AfterUnfence", "BehindFence"/,
   ],
   [
+    'a decision for the backup that does not name it',
+    { resolution: { runName: 'a-1', number: 1, action: 'RestoreBackup' } },
+    /action RestoreBackup needs archive/,
+  ],
+  [
+    'a decision that nobody can carry out',
+    { resolution: { runName: 'a-1', number: 1, action: 'Shrug' } },
+    /spec\.resolution\.action.*supported values: "Retry", "RollBack", "Accept", "RestoreBackup"/,
+  ],
+  [
     'a strategy without its restore point',
     { rollback: { strategy: 'RestorePoint', restorePoint: 'None' } },
     /contradicts rollback\.restorePoint None/,

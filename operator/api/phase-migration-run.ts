@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { outage, PHASES } from './phase-migration.ts';
 import { plan } from './plan.ts';
+import { recordedResolution, runResolution } from './resolution.ts';
 import { atomicList, cel, conditions, mapList, objectName, revision, text, time } from './schema-parts.ts';
 import { STEP_ORDER } from './step-names.ts';
 import { operatorStep, runnerStep } from './step.ts';
@@ -25,6 +26,7 @@ export const phaseMigrationRunSpec = z
     targetRevision: revision('The revision that is there when it has succeeded.'),
     goal: z.enum(GOALS).describe('How far the runner may go; written by the operator while the run goes on.'),
     runnerEpoch: z.int32().min(1).describe('Which start of the runner may work; an older one must end itself.'),
+    resolution: runResolution.optional(),
   })
   .meta({
     description: 'A frozen copy of the intent, and what is wanted now.',
@@ -57,6 +59,11 @@ const runnerStatus = z
       })
       .optional()
       .describe('What the run works on; recorded when the runner first connects, and no other is touched afterwards.'),
+    observedResolution: z
+      .int32()
+      .optional()
+      .describe('Number of the last decision of a person that it has read: failed steps of before it are gone.'),
+    acceptedRevision: text(63, 'The revision that a person accepted as it is.').optional(),
     waitingFor: text(2048, 'What it waits for, in a sentence: the lock’s holder, say.').optional(),
     steps: z
       .array(runnerStep)
@@ -203,6 +210,11 @@ export const phaseMigrationRunStatus = z
       .describe(
         'How the run ended. Failed: nothing was changed. RolledBack: everything was undone. NeedsHuman: see the message.',
       ),
+    resolutions: z
+      .array(recordedResolution)
+      .max(16)
+      .optional()
+      .meta({ ...mapList('number'), description: 'What people decided about this run, and when.' }),
     outage: outage.optional(),
     completionTime: time('When it ended.').optional(),
     conditions: conditions.optional(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { planFields, planRules } from './plan.ts';
 import { cel, conditions, mapList, text, time } from './schema-parts.ts';
+import { resolution } from './resolution.ts';
 import { step } from './step.ts';
 
 export const PHASES = [
@@ -30,6 +31,7 @@ export const phaseMigrationSpec = z
       .describe(
         'Begin nothing new: no run is started and no outage begun. An outage that has begun is brought to its end.',
       ),
+    resolution: resolution.optional(),
   })
   .meta({ description: 'What is wanted.', ...cel(...planRules) });
 
@@ -76,7 +78,7 @@ const unchanged = frozenFields.map((field) => `self.spec.${field} == oldSelf.spe
 
 /** Says why a change of the plan is refused, and what to do; also the API server's message. */
 export const FROZEN_MESSAGE =
-  'a run has begun or succeeded: only state and suspend can be changed now; wait until it has ended, or create another PhaseMigration';
+  'a run has begun or succeeded: only state, suspend and resolution can be changed now; wait until it has ended, or create another PhaseMigration';
 
 /** Rules on the whole object: the API server hands the stored status to them too. */
 export const phaseMigrationRules = [

@@ -19,6 +19,9 @@ export const REASONS = {
   PreviousImagesUnknown: 'spec.state is RolledBack and no run recorded which images the old version had.',
   WriteRefused: 'The API server refused a write of the operator: a quota or a policy; the message is its own.',
   ScaledUpDuringOutage: 'Somebody scaled a workload up during the outage; it was scaled back.',
+  ResolutionBegun: 'What a person decided about a run that ended as NeedsHuman is being carried out.',
+  ResolutionRefused:
+    'What a person decided about a run that ended as NeedsHuman cannot be carried out; the message says why.',
   RunnerReplaced: 'The runner ended before its work was done and another start goes on.',
   MigrationWarning: 'A warning that a migration raised.',
   // Failures before users notice anything

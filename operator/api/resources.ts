@@ -13,6 +13,8 @@ export interface Metadata {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   finalizers?: string[];
+  /** Who wrote which fields; the fields as a tree of `f:NAME` keys. */
+  managedFields?: { manager?: string; fieldsV1?: Record<string, unknown> }[];
   ownerReferences?: {
     apiVersion: string;
     kind: string;

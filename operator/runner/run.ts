@@ -1,5 +1,6 @@
 import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
+import { RUNNER_ROLLBACK_STEPS } from '../api/step-names.ts';
 import { backoffDelay, pause as quietPause } from '../kube/timing.ts';
 import { Attempt, GOAL_ORDER } from './attempt.ts';
 import { Interrupted, Superseded, messageOf } from './core/failure.ts';
@@ -62,7 +63,7 @@ class Runner {
       try {
         const run = await port.get();
         refuseNewer(run, options.epoch);
-        const status = takeOver(run.status?.runner, options);
+        const status = takeOver(run.status?.runner, run.spec.resolution?.number, options);
         await port.claim(status);
         const runner = new Runner(options, run, status);
         port.watch((changed) => runner.#see(changed), runner.#stop.signal);
@@ -180,9 +181,22 @@ function refuseNewer(run: PhaseMigrationRun, epoch: number): void {
     throw new Superseded(`the run is at start ${run.spec.runnerEpoch} of the runner; this is start ${epoch}`);
 }
 
+/** What failed before a person decided about it is done again. */
+function withoutAnswered(earlier: RunnerStatus | undefined, resolution: number | undefined): RunnerStatus | undefined {
+  if (!earlier || resolution === undefined || earlier.observedResolution === resolution) return earlier;
+  const wayBack: readonly string[] = RUNNER_ROLLBACK_STEPS;
+  const steps = (earlier.steps ?? []).filter(({ name, state }) => state !== 'Failed' || !wayBack.includes(name));
+  const { acceptedRevision: _acceptedRevision, ...kept } = earlier;
+  return { ...kept, steps, observedResolution: resolution };
+}
+
 /** What an earlier start recorded, under the new epoch. It is not prepared any more: nothing of it is warm. */
-function takeOver(earlier: RunnerStatus | undefined, options: RunnerOptions): RunnerStatus {
-  const { reachedGoal, waitingFor: _waitingFor, ...kept } = earlier ?? {};
+function takeOver(
+  earlier: RunnerStatus | undefined,
+  resolution: number | undefined,
+  options: RunnerOptions,
+): RunnerStatus {
+  const { reachedGoal, waitingFor: _waitingFor, ...kept } = withoutAnswered(earlier, resolution) ?? {};
   return {
     databaseChanged: 'No',
     clientWrites: 'Impossible',

@@ -1,4 +1,5 @@
 import type { Goal, PhaseMigrationRunStatus, RecordedWorkload } from '../../api/phase-migration-run.ts';
+import type { RunResolution } from '../../api/resolution.ts';
 import type { Reason } from '../../api/reasons.ts';
 
 /** A write that apply carries out. Every action is idempotent and justified by what is recorded already. */
@@ -24,7 +25,7 @@ export interface Notice {
 /** The next writes for a run. Written in this order: finalizer, spec, status, actions. */
 export interface RunDecision {
   finalizer?: 'Add' | 'Remove';
-  spec?: { goal?: Goal; runnerEpoch?: number };
+  spec?: { goal?: Goal; runnerEpoch?: number; resolution?: RunResolution };
   status?: OperatorStatus;
   actions: Action[];
   notices: Notice[];

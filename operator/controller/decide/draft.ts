@@ -1,4 +1,5 @@
 import type { Goal, Outcome, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
+import type { RunResolution } from '../../api/resolution.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { OperatorStepName, RunnerStepName, StepName } from '../../api/step-names.ts';
 import type { OperatorStep, RunnerStep } from '../../api/step.ts';
@@ -25,7 +26,7 @@ export class Draft {
   private readonly next: OperatorStatus;
   private readonly actions: Action[] = [];
   private readonly notices: Notice[] = [];
-  private spec: { goal?: Goal; runnerEpoch?: number } = {};
+  private spec: NonNullable<RunDecision['spec']> = {};
   private lookAgainAfter: number | undefined;
   private finalizer: 'Add' | 'Remove' | undefined;
 
@@ -117,6 +118,16 @@ export class Draft {
 
   nextEpoch(): void {
     this.spec.runnerEpoch = this.seen.run.spec.runnerEpoch + 1;
+  }
+
+  /** Hands a person's decision to the next start of the runner. */
+  takeOver(resolution: RunResolution): void {
+    this.spec.resolution = resolution;
+    this.spec.runnerEpoch = resolution.runnerEpoch;
+  }
+
+  dropStep(name: OperatorStepName): void {
+    this.next.steps = (this.next.steps ?? []).filter((step) => step.name !== name);
   }
 
   act(action: Action): void {

@@ -39,7 +39,7 @@ function hasDied({ finished, deleting, pod }: JobObservation): boolean {
 
 function startSuccessor(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefined {
   const epoch = draft.seen.run.spec.runnerEpoch;
-  if (epoch >= RUNNER_START_LIMIT) return giveUp(draft, dead);
+  if (epoch >= lastStart(draft)) return giveUp(draft, dead);
   // The first successor starts at once: an outage may be going on. Later ones wait, doubling, up to half a minute.
   const delay = epoch === 1 ? 0 : Math.min(30_000, 500 * 2 ** (epoch - 1));
   const earliest = (dead?.finishedAt ?? 0) + delay;
@@ -54,6 +54,11 @@ function startSuccessor(draft: Draft, dead: JobObservation | undefined): 'Stop' 
     message: `The runner (start ${epoch}) ended before its work was done${lastWords(dead)}; start ${epoch + 1} goes on from what the database says.`,
   });
   return undefined;
+}
+
+/** What a person decided gets as many starts as everything before it. */
+export function lastStart({ seen: { run } }: Draft): number {
+  return RUNNER_START_LIMIT + (run.spec.resolution?.runnerEpoch ?? 1) - 1;
 }
 
 function lastWords(job: JobObservation | undefined): string {

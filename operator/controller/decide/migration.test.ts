@@ -196,6 +196,7 @@ describe('decideMigration', () => {
     expect(scene.ready()?.reason).to.equal('Suspended');
     scene.migration.spec.suspend = false;
     scene.reconcile();
+    scene.runs[0]!.spec.goal = 'RolledBack';
     scene.end({
       outcome: 'NeedsHuman',
       failure: { step: 'Verify', reason: 'CheckFailed', message: 'A check failed.' },
@@ -204,6 +205,26 @@ describe('decideMigration', () => {
     scene.reconcile();
     expect(scene.runs).to.have.length(1);
     expect(scene.ready()?.message).to.contain('kubectl scale deployment/backend --replicas=3');
+  });
+
+  it('leaves its status alone until a decision about its run was answered', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    const failure = { step: 'Verify' as const, reason: 'CheckFailed', message: 'A check failed.' };
+    scene.end({ outcome: 'NeedsHuman', failure });
+    scene.reconcile();
+    const before = structuredClone(scene.migration.status);
+    scene.migration.metadata.generation! += 1;
+    scene.migration.spec.resolution = { runName: scene.runs[0]!.metadata.name, number: 1, action: 'Retry' };
+    scene.reconcile();
+    expect(scene.migration.status).to.deep.equal(before);
+    const resolutions = [
+      { number: 1, action: 'Retry' as const, state: 'Refused' as const, time: 'now', message: 'no' },
+    ];
+    scene.end({ outcome: 'NeedsHuman', failure, resolutions });
+    scene.reconcile();
+    expect(scene.migration.status?.observedGeneration).to.equal(scene.migration.metadata.generation);
+    expect(scene.ready()?.message).to.contain('Resolution 1 was refused: no.');
   });
 
   it('keeps a deleted object until its run has brought its work to an end', () => {

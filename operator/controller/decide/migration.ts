@@ -6,6 +6,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
 import { requestHash, retryOf } from './request-hash.ts';
+import { pendingResolution } from './resolve.ts';
 import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
 
 export interface MigrationObservation {
@@ -32,6 +33,8 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
   if (!held) return { finalizer: 'Add' };
   const hash = requestHash(migration);
   const ended = latest === undefined || settledRun(latest);
+  // Its run answers first: a summary now would say that what was decided has led to nothing.
+  if (latest && pendingResolution(migration, latest)) return {};
   if (latest && (!ended || latest.spec.requestHash === hash || latest.status?.outcome === 'NeedsHuman')) {
     return { status: summary(seen, latest) };
   }

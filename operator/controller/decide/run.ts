@@ -5,6 +5,7 @@ import { goForward } from './forward.ts';
 import { keepRunnerAlive } from './keep-runner-alive.ts';
 import { noticeFailure } from './notice-failure.ts';
 import type { RunObservation } from './observation.ts';
+import { resolve } from './resolve.ts';
 import { settle } from './settle.ts';
 import { trackVerification } from './verification-jobs.ts';
 import { undo } from './undo.ts';
@@ -18,6 +19,7 @@ export type Policy = (draft: Draft) => 'Stop' | undefined;
  */
 const POLICIES: Policy[] = [
   holdWithFinalizer,
+  resolve,
   settle,
   noticeFailure,
   keepRunnerAlive,

@@ -1,5 +1,5 @@
 import type { Draft } from './draft.ts';
-import { keepRunnerAlive, RUNNER_START_LIMIT } from './keep-runner-alive.ts';
+import { keepRunnerAlive, lastStart, RUNNER_START_LIMIT } from './keep-runner-alive.ts';
 import { moment } from './time.ts';
 
 /**
@@ -40,7 +40,7 @@ const CLEAN_UP_MILLISECONDS = 600_000;
 function gaveUp(draft: Draft): boolean {
   const epoch = draft.seen.run.spec.runnerEpoch;
   const job = draft.seen.runnerJobs.find((other) => other.epoch === epoch);
-  const endedTooOften = epoch >= RUNNER_START_LIMIT && job?.finished !== undefined;
+  const endedTooOften = epoch >= lastStart(draft) && job?.finished !== undefined;
   if (!endedTooOften) {
     // Without a deletion nobody waits for it, and whoever has the lock meanwhile gives it back some time.
     if (!isBeingDeleted(draft)) return false;

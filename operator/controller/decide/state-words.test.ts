@@ -4,7 +4,7 @@ import { World } from './simulation/world.ts';
 import { stateWords } from './state-words.ts';
 
 describe('stateWords', () => {
-  const { spec } = new World().run!;
+  const spec = { ...new World().run!.spec, goal: 'RolledBack' as const };
   const undoing: PhaseMigrationRunStatus = {
     steps: [{ name: 'ScaleDown', state: 'Succeeded' }],
     failure: { step: 'Migrate', reason: 'MigrationFailed', message: 'column "x" does not exist' },
@@ -43,10 +43,34 @@ describe('stateWords', () => {
     expect(message).to.match(
       /: ALTER DATABASE "planner" CONNECTION LIMIT 37; kubectl set image deployment\/backend backend=backend:1; kubectl scale deployment\/backend --replicas=3\.$/,
     );
+    expect(message).to.contain('It is not known whether anything of the migration is in the database.');
+    const patch = (action: string) => `{"spec":{"resolution":{"runName":"pm-1","number":1,"action":"${action}"}}}`;
+    for (const action of ['Retry', 'Accept', 'RollBack'])
+      expect(message).to.contain(`kubectl patch pm pm --type=merge -p '${patch(action)}'`);
+    expect(message).not.to.contain('RestoreBackup');
     const restorePoint = { ...status.runner!.restorePoint!, state: 'PuttingBack' as const };
     expect(stateWords(spec, { ...status, runner: { ...status.runner!, restorePoint } }).message).to.contain(
       "it is database planner_restore_1, or has the database's own name already",
     );
+  });
+
+  it('offers the next decision when one was carried out before, and the backup where there is one', () => {
+    const status: PhaseMigrationRunStatus = {
+      ...undoing,
+      outcome: 'NeedsHuman',
+      resolutions: [{ number: 1, action: 'Retry', state: 'Begun', time: 'now', message: '' }],
+      runner: {
+        epoch: 2,
+        databaseChanged: 'Yes',
+        clientWrites: 'Possible',
+        backup: { archive: '/backup/a.dump', sha256: 'f', sizeBytes: 1, completionTime: '2026-01-01T00:00:00Z' },
+        steps: [{ name: 'Rollback', state: 'Failed', message: 'no disk left' }],
+      },
+    };
+    const { message } = stateWords(spec, status);
+    expect(message).to.contain('a restore loses that').and.contain('written since 2026-01-01T00:00:00Z');
+    expect(message).to.contain('"number":2,"action":"RestoreBackup","archive":"/backup/a.dump"');
+    expect(message).not.to.contain('"RollBack"');
   });
 
   it('says in the outage what the migration waits for', () => {

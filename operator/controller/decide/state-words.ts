@@ -1,9 +1,11 @@
 import type { PhaseMigrationRunSpec, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import type { Phase } from '../../api/phase-migration.ts';
 import type { Reason } from '../../api/reasons.ts';
+import type { ResolutionAction } from '../../api/resolution.ts';
 import type { StepName } from '../../api/step-names.ts';
 import type { Step } from '../../api/step.ts';
 import { STEP_ORDER } from '../../api/step-names.ts';
+import { nextNumber, runnerMustGoOn } from './resolve.ts';
 
 /** A run's state in people's words: the same sentence goes into its condition, its PhaseMigration's and the event. */
 export interface StateWords {
@@ -92,6 +94,7 @@ function wordsOfEnd(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus
           message: `The database is at ${spec.targetRevision} already; nothing was done.`,
         };
       }
+      if (runner?.acceptedRevision) return acceptedWords(spec, down);
       return spec.direction === 'Up'
         ? {
             phase: 'Succeeded',
@@ -104,13 +107,19 @@ function wordsOfEnd(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus
             message: `Rolled back ${spec.startRevision} → ${spec.targetRevision} as requested.${down}`,
           };
     case 'RolledBack':
+      if (runner?.acceptedRevision)
+        return {
+          phase: 'RolledBack',
+          reason: 'RolledBack',
+          message: `${sentence(failure?.message)} The database was accepted as it is, at ${runner.acceptedRevision}; the application is as before.${down}`,
+        };
       return {
         phase: 'RolledBack',
         reason: 'RolledBack',
         message: `${sentence(failure?.message)} Everything was undone: the database is at ${spec.startRevision}, the application is as before.${down}`,
       };
     case 'NeedsHuman':
-      return { phase: 'NeedsHuman', reason: needsHumanReason(status), message: needsHumanMessage(status) };
+      return { phase: 'NeedsHuman', reason: needsHumanReason(status), message: needsHumanMessage(spec, status) };
     case 'Failed':
     case undefined:
       return {
@@ -119,6 +128,11 @@ function wordsOfEnd(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus
         message: `${sentence(failure?.message)} Nothing was changed.${down}`,
       };
   }
+}
+
+function acceptedWords(spec: PhaseMigrationRunSpec, down: string): StateWords {
+  const message = `The database was accepted as it is, at ${spec.targetRevision}, and the application that it was made for runs.${down}`;
+  return { phase: succeededPhase(spec), reason: 'Succeeded', message };
 }
 
 function succeededPhase(spec: PhaseMigrationRunSpec): Phase {
@@ -137,19 +151,67 @@ function needsHumanReason(status: PhaseMigrationRunStatus): Reason {
   return name === 'RollbackScaleUp' ? 'ScaleUpFailed' : 'RollbackFailed';
 }
 
-/** Says what is known, what is kept in place and the commands that bring the application back by hand. */
-function needsHumanMessage(status: PhaseMigrationRunStatus): string {
+/** What failed, what is known, what is kept in place, and the decisions to choose from. */
+function needsHumanMessage(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): string {
   const failed = failedWayBack(status);
-  const first = sentence(status.failure?.message);
-  if (failed?.name === 'RollbackScaleUp') {
-    return `${first} The database was undone, but the old version did not come back: ${sentence(failed.message)} The fence is lifted; mend the workload.`;
+  const last = status.resolutions?.at(-1);
+  const refused = last?.state === 'Refused' ? `Resolution ${last.number} was refused: ${sentence(last.message)} ` : '';
+  const first = `${refused}${sentence(status.failure?.message)}`;
+  if (!runnerMustGoOn(spec, status)) {
+    return `${first} The database was undone, but the old version did not come back: ${sentence(failed?.message)} The fence is lifted; mend the workload. Then decide: ${decisionCommand(spec, status, 'Retry')}`;
   }
   const why = sentence(failed?.message ?? 'the runner ended again and again.');
   const fence = status.runner?.fence;
   const fenced = fence !== undefined && fence.state !== 'Lifted' ? ' and the fence up' : '';
   const kept = `The application stays down${fenced}, so that nothing gets worse`;
   const sources = whatToRestoreFrom(status.runner).join(', ') || 'there is no restore point';
-  return `${first} Undoing it failed too: ${why} ${kept}; ${sources}. When the database is right again, for the version that ran before: ${commandsToComeBack(status).join('; ')}.`;
+  const byHand = `Without the operator, when the database is right again, for the version that ran before: ${commandsToComeBack(status).join('; ')}.`;
+  return `${first} Undoing it failed too: ${why} ${whatIsKnown(spec, status)} ${kept}; ${sources}. ${choices(spec, status)} ${byHand}`;
+}
+
+/** What the database was last seen as, and whether clients may have written since. */
+function whatIsKnown(
+  { startRevision, targetRevision }: PhaseMigrationRunSpec,
+  { runner }: PhaseMigrationRunStatus,
+): string {
+  const changed =
+    runner?.databaseChanged === 'No'
+      ? `Nothing of the migration is in the database, which is at ${startRevision}.`
+      : runner?.databaseChanged === 'Yes'
+        ? `The migration (${startRevision} → ${targetRevision}) or a part of it is in the database.`
+        : 'It is not known whether anything of the migration is in the database.';
+  const wrote =
+    runner?.clientWrites === 'Possible'
+      ? ' Clients may have written since the migration: a restore loses that.'
+      : ' No client has written since the migration.';
+  return changed + wrote;
+}
+
+/** The decisions that can be carried out, the harmless ones first, as commands. */
+function choices(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): string {
+  const { restorePoint, backup } = status.runner ?? {};
+  const kept = restorePoint?.state === 'Taken' || restorePoint?.state === 'PuttingBack';
+  const command = (action: ResolutionAction) => decisionCommand(spec, status, action);
+  const texts = [
+    `mend the cause and have it tried again: ${command('Retry')}`,
+    `put the database right by hand, or leave it, and have the version started that its revision in the ledger was made for: ${command('Accept')}`,
+    ...(kept ? [`put the restore point back, whatever clients wrote since: ${command('RollBack')}`] : []),
+    ...(backup
+      ? [`restore the backup and lose everything written since ${backup.completionTime}: ${command('RestoreBackup')}`]
+      : []),
+  ];
+  return `Decide: ${texts.map((text, index) => `(${index + 1}) ${text}`).join('; ')}.`;
+}
+
+function decisionCommand(
+  { phaseMigrationRef, attempt }: PhaseMigrationRunSpec,
+  status: PhaseMigrationRunStatus,
+  action: ResolutionAction,
+): string {
+  const archive = action === 'RestoreBackup' ? { archive: status.runner?.backup?.archive } : {};
+  const runName = `${phaseMigrationRef.name}-${attempt}`;
+  const resolution = { runName, number: nextNumber(status), action, ...archive };
+  return `kubectl patch pm ${phaseMigrationRef.name} --type=merge -p '${JSON.stringify({ spec: { resolution } })}'`;
 }
 
 function whatToRestoreFrom(runner: PhaseMigrationRunStatus['runner']): string[] {

@@ -1,9 +1,9 @@
-import { RUNNER_ROLLBACK_STEPS } from '../../api/step-names.ts';
-import type { RunnerStep } from '../../api/step.ts';
+import type { Outcome, RecordedWorkload } from '../../api/phase-migration-run.ts';
 import type { Draft } from './draft.ts';
 import { allReady, recordEndOfOutage } from './forward.ts';
+import { failedRollbackStep, isAcceptedAsMigrated } from './resolve.ts';
 import { moment } from './time.ts';
-import { bringBack, holdDown, hopelessPod, setImagesWhileDown } from './workloads.ts';
+import { bringBack, holdDown, hopelessPod, newImages, setImagesWhileDown } from './workloads.ts';
 
 /** A recorded failure is undone: the database by the runner, then the workloads, exactly as they were recorded. */
 export function undo(draft: Draft): 'Stop' | undefined {
@@ -50,11 +50,7 @@ function rollBack(draft: Draft): void {
   }
   if (draft.step('RollbackScaleDown')) draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
   holdDown(draft, true);
-  setImagesWhileDown(draft, (recorded) => recorded.images);
-}
-
-export function failedRollbackStep(draft: Draft): RunnerStep | undefined {
-  return RUNNER_ROLLBACK_STEPS.map((name) => draft.runnerStep(name)).find((step) => step?.state === 'Failed');
+  setImagesWhileDown(draft, (recorded) => imagesAfterwards(draft, recorded));
 }
 
 function bringOldBack(draft: Draft): void {
@@ -62,7 +58,7 @@ function bringOldBack(draft: Draft): void {
   const scaleUp = draft.step('RollbackScaleUp');
   if (!scaleUp) draft.startStep('RollbackScaleUp');
   else recordEndOfOutage(draft);
-  bringBack(draft, (recorded) => recorded.images);
+  bringBack(draft, (recorded) => imagesAfterwards(draft, recorded));
   if (!scaleUp) return;
   if (allReady(draft)) {
     draft.endStep('RollbackScaleUp', 'Succeeded', 'Every replica is ready, as before.');
@@ -79,8 +75,13 @@ function bringOldBack(draft: Draft): void {
   draft.end('NeedsHuman');
 }
 
+function imagesAfterwards(draft: Draft, recorded: RecordedWorkload): Record<string, string> {
+  return isAcceptedAsMigrated(draft.seen.run.spec, draft.recorded) ? newImages(draft, recorded) : recorded.images;
+}
+
 /** Failed: the migration was never carried out. RolledBack: it was, at least in its transaction, and was undone. */
-function outcome(draft: Draft): 'Failed' | 'RolledBack' {
+function outcome(draft: Draft): Outcome {
+  if (isAcceptedAsMigrated(draft.seen.run.spec, draft.recorded)) return 'Succeeded';
   const undone = draft.runnerStep('Rollback')?.state === 'Succeeded';
   const carriedOut = draft.runnerStep('Migrate')?.state === 'Succeeded' || draft.recorded.failure?.step === 'Verify';
   return undone || carriedOut ? 'RolledBack' : 'Failed';

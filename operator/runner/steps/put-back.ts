@@ -11,11 +11,18 @@ import { stepOf, type Evidence, type Work } from '../work.ts';
 
 /** Lets the restore point, which has everything that belongs to the database itself, take the database's place. */
 export async function putBack(work: Work, evidence: Evidence): Promise<void> {
-  const { reporter, maintenance, names } = work;
+  const { reporter, names } = work;
   const { restorePoint } = reporter.status;
   if (await isSwapped(work)) return;
   reporter.update({ restorePoint: { ...restorePoint!, state: 'PuttingBack' }, databaseChanged: 'Unknown' });
   await reporter.flush();
+  await takePlace(work, names.restorePoint, evidence);
+  evidence['method'] = restorePoint?.method ?? 'Template';
+}
+
+/** Lets another database take the target's name, in one transaction; the target gets the name `failed`. */
+export async function takePlace(work: Work, successor: string, evidence: Evidence): Promise<void> {
+  const { maintenance, names } = work;
   const current = await currentName(work);
   await closeTarget(work);
   const name = await nameBehindFence(work);
@@ -26,12 +33,11 @@ export async function putBack(work: Work, evidence: Evidence): Promise<void> {
       maintenance,
       [
         [current, names.failed],
-        [names.restorePoint, name],
+        [successor, name],
       ],
       [`ALTER DATABASE ${identifier(name)} CONNECTION LIMIT ${limit}`],
     ),
   );
-  evidence['method'] = restorePoint?.method ?? 'Template';
   evidence['swapMilliseconds'] = String(Math.round(performance.now() - began));
 }
 

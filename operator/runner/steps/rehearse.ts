@@ -37,12 +37,14 @@ export async function rehearse(work: Work, path: string, dumped: Proof, evidence
   evidence['rehearsalMilliseconds'] = String(Math.round(performance.now() - began));
 }
 
-function someOf(differences: string[]): string {
+/** So many differences that a sentence can hold them. */
+export function someOf(differences: string[]): string {
   const rest = differences.length - MOST_DIFFERENCES;
   return [...differences.slice(0, MOST_DIFFERENCES), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
 }
 
-async function restoreInto(work: Work, path: string): Promise<void> {
+/** Restores an archive into the scratch database, with everything that its original has beside its content. */
+export async function restoreInto(work: Work, path: string): Promise<void> {
   const { maintenance, names } = work;
   const database = names.rehearsal;
   await createLike(work, database);
@@ -54,7 +56,7 @@ async function restoreInto(work: Work, path: string): Promise<void> {
   await maintenance.query(statementsFor(database, those).join(';'));
 }
 
-async function readCopy(work: Work): Promise<Proof> {
+export async function readCopy(work: Work): Promise<Proof> {
   const session = await work.sessions.open(work.names.rehearsal);
   try {
     // A restore leaves no statistics, without which the figures' queries could take for ever.

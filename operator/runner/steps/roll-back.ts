@@ -5,9 +5,12 @@ import { durationInWords } from '../core/words.ts';
 import { isDone, isTransient, runStep, skipStep, stepOf, toStepFailure, warn, type Work } from '../work.ts';
 import { isSwapped, load, readProgress, type Progress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
+import { StepFailure } from '../core/failure.ts';
+import { acceptAsItIs } from './accept.ts';
 import { putBack, verifyPutBack } from './put-back.ts';
 import { dropRehearsal } from './rehearse.ts';
 import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
+import { restoreBackup } from './restore-backup.ts';
 import { putBackDump, removeDump } from './restore-dump.ts';
 
 /** Nothing that the run did ever reached the database. */
@@ -26,6 +29,7 @@ export function leavesNothing({ reporter }: Pick<Work, 'reporter'>): boolean {
  */
 export async function rollBack(work: Work): Promise<void> {
   const { reporter } = work;
+  if (work.spec.resolution?.action === 'Accept') return acceptAsItIs(work);
   // Verified inside a transaction is not yet committed: only both together say that it is undone.
   if (!isDone(reporter.status, 'Rollback') || !isDone(reporter.status, 'VerifyRollback')) await undo(work);
   await unfenceStep(work, 'RollbackUnfence');
@@ -37,6 +41,10 @@ export async function rollBack(work: Work): Promise<void> {
 }
 
 async function undo(work: Work): Promise<void> {
+  if (work.spec.resolution?.action === 'RestoreBackup') {
+    await fenceAgain(work);
+    return restoreBackup(work);
+  }
   await load(work);
   const swapped = await isSwapped(work);
   const progress = swapped ? undefined : await readProgress(work);
@@ -59,9 +67,10 @@ async function fenceAgain(work: Work): Promise<void> {
   await raiseFence(work, {});
 }
 
-/** A restore loses what clients wrote after it was taken: only while nobody can have. */
+/** A restore loses what clients wrote after it was taken: only while nobody can have, or a person has decided so. */
 async function mayPutBack(work: Work): Promise<boolean> {
   const { status } = work.reporter;
+  if (work.spec.resolution?.action === 'RollBack') return approvedToPutBack(work);
   const { strategy } = work.spec.plan.rollback;
   if (strategy === 'Down' && withoutDown(inverse(work.operations)).length === 0 && status.databaseChanged === 'Yes')
     return false;
@@ -69,11 +78,29 @@ async function mayPutBack(work: Work): Promise<boolean> {
 }
 
 async function canPutBack(work: Work): Promise<boolean> {
-  const { status } = work.reporter;
-  const { restorePoint } = status;
-  if (status.clientWrites === 'Possible' || !restorePoint || !['Taken', 'PuttingBack'].includes(restorePoint.state))
-    return false;
+  return work.reporter.status.clientWrites !== 'Possible' && isRestorePointThere(work);
+}
+
+async function isRestorePointThere(work: Work): Promise<boolean> {
+  const { restorePoint } = work.reporter.status;
+  if (!restorePoint || !['Taken', 'PuttingBack'].includes(restorePoint.state)) return false;
   return restorePoint.method === 'Dump' || databaseExists(work.maintenance, work.names.restorePoint);
+}
+
+async function approvedToPutBack(work: Work): Promise<boolean> {
+  const { reporter, names, spec } = work;
+  if (!(await isRestorePointThere(work)))
+    throw new StepFailure(
+      'RollbackFailed',
+      `RollBack was decided, but the restore point of database "${names.target}" is not there any more`,
+    );
+  const since = stepOf(reporter.status, 'Unfence')?.completionTime;
+  if (reporter.status.clientWrites === 'Possible')
+    warn(
+      reporter,
+      `What clients wrote${since ? ` since ${since}` : ' after the migration'} is lost with the restore point, as resolution ${spec.resolution?.number} decided.`,
+    );
+  return true;
 }
 
 async function byRestorePoint(work: Work): Promise<void> {
@@ -127,10 +154,10 @@ async function unfenceIfUp(work: Work): Promise<void> {
 }
 
 function isStuck(work: Work): boolean {
-  const { steps = [], databaseChanged } = work.reporter.status;
+  const { steps = [], databaseChanged, acceptedRevision } = work.reporter.status;
   const failed = steps.filter(({ state }) => state === 'Failed').map(({ name }) => name);
   const rollbackFailed = failed.some((name) => name.includes('Rollback'));
-  const unresolved =
-    databaseChanged !== undefined && databaseChanged !== 'No' && !isDone(work.reporter.status, 'Unfence');
+  const settled = isDone(work.reporter.status, 'Unfence') || acceptedRevision !== undefined;
+  const unresolved = databaseChanged !== undefined && databaseChanged !== 'No' && !settled;
   return rollbackFailed || unresolved;
 }

@@ -1,4 +1,5 @@
 import type { Goal, PhaseMigrationRunStatus, RunnerStatus } from '../../api/phase-migration-run.ts';
+import type { RunResolution } from '../../api/resolution.ts';
 import type { PhaseMigrationRun } from '../../api/resources.ts';
 import { Superseded } from '../core/failure.ts';
 import type { RunPort } from '../port.ts';
@@ -24,6 +25,10 @@ export class MemoryRun {
 
   setEpoch(runnerEpoch: number): void {
     this.#change({ ...this.run, spec: { ...this.run.spec, runnerEpoch } });
+  }
+
+  setResolution(resolution: RunResolution): void {
+    this.#change({ ...this.run, spec: { ...this.run.spec, resolution } });
   }
 
   setStatus(status: Partial<PhaseMigrationRunStatus>): void {

@@ -1,3 +1,4 @@
+import type { ResolutionAction } from '../../../api/resolution.ts';
 import { decideRun } from '../run.ts';
 import { isIrrevocable } from '../irrevocable.ts';
 import type { RunObservation } from '../observation.ts';
@@ -41,6 +42,16 @@ function remembered(current: RunObservation, earlier: RunObservation | undefined
   });
   const { runnerJobs, verificationJobs } = earlier;
   return structuredClone({ ...current, workloads, runnerJobs, verificationJobs });
+}
+
+/** A person mends what failed and decides; nobody does before a person is asked. */
+export function resolve(world: World, action: ResolutionAction): void {
+  const { run, migration } = world;
+  if (run?.status?.outcome !== 'NeedsHuman') return;
+  Object.assign(world, { mended: true, newVersionStarts: true });
+  const archive = action === 'RestoreBackup' ? { archive: run.status.runner?.backup?.archive ?? '/backup' } : {};
+  const number = (run.status.resolutions?.length ?? 0) + 1;
+  migration.spec.resolution = { runName: run.metadata.name, number, action, ...archive };
 }
 
 /** Lets one thing happen. */

@@ -1,5 +1,5 @@
 import type { RunnerStatus } from '../../../api/phase-migration-run.ts';
-import type { RunnerStepName } from '../../../api/step-names.ts';
+import { RUNNER_ROLLBACK_STEPS, type RunnerStepName } from '../../../api/step-names.ts';
 import type { World } from './world.ts';
 
 const PREPARE: RunnerStepName[] = ['Preflight', 'Backup'];
@@ -24,6 +24,7 @@ export function runnerStep(world: World, failing: Failing): void {
     // Nothing of a new start is warm.
     if (status.reachedGoal === 'Prepared') delete status.reachedGoal;
   }
+  takeOverResolution(world, status);
   run.status = { ...run.status, runner: status };
   const failed = status.steps?.some(({ state }) => state === 'Failed') ?? false;
   if (run.spec.goal === 'Prepared' && !failed) advance(world, status, failing, 'Prepared');
@@ -35,6 +36,24 @@ export function runnerStep(world: World, failing: Failing): void {
     job.finished = 'Complete';
     job.pod = job.pod && { ...job.pod, succeeded: true, ended: true };
   }
+}
+
+/** What failed before a person decided is done again. */
+function takeOverResolution({ run }: World, status: RunnerStatus): void {
+  const { resolution } = run?.spec ?? {};
+  if (!resolution || resolution.number === status.observedResolution) return;
+  const isWayBack = (name: string) => (RUNNER_ROLLBACK_STEPS as readonly string[]).includes(name);
+  status.steps = status.steps?.filter(({ name, state }) => state !== 'Failed' || !isWayBack(name));
+  status.observedResolution = resolution.number;
+}
+
+/** The person says that the database is right: its own revision tells which version may be started. */
+function accept(world: World, status: RunnerStatus): void {
+  const { direction, startRevision, targetRevision } = world.run!.spec;
+  const isTarget = (world.database.schema === 'New') === (direction === 'Up');
+  status.acceptedRevision = isTarget ? targetRevision : startRevision;
+  world.unfence();
+  status.reachedGoal = 'RolledBack';
 }
 
 function advance(world: World, status: RunnerStatus, failing: Failing, goal: 'Prepared' | 'Migrated'): void {
@@ -81,6 +100,8 @@ function carryOut(world: World, status: RunnerStatus, step: RunnerStepName): voi
 }
 
 function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
+  if (status.reachedGoal === 'RolledBack') return;
+  if (world.run?.spec.resolution?.action === 'Accept') return accept(world, status);
   if (
     status.steps?.some(
       ({ name, state }) => state === 'Failed' && (name.startsWith('Rollback') || name === 'VerifyRollback'),
@@ -95,7 +116,7 @@ function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
     return;
   }
   if (!changed && next !== 'RollbackUnfence') return report(status, next, 'Skipped');
-  if (failing.has(next)) return report(status, next, 'Failed');
+  if (failing.has(next) && !world.mended) return report(status, next, 'Failed');
   const { database } = world;
   if (next === 'RollbackFence') {
     const writer = world.pods.find(({ terminating }) => !terminating);

@@ -45,6 +45,8 @@ export class World {
   newVersionStarts = true;
   writes = 0;
   scaledByHand = false;
+  /** Somebody has mended what made the way back fail. */
+  mended = false;
   /** What the operator saw last. */
   lastSeen: RunObservation | undefined;
   private podNumber = 0;
