@@ -17,6 +17,7 @@ const program = new Command('npm test --')
   .parse();
 const options = program.opts<Options>();
 const interruption = new AbortController();
+let isSettingUp = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(signal));
 
 const finished: StageResult[] = [];
@@ -35,7 +36,7 @@ async function carryOut(stage: Stage): Promise<StageResult> {
     return { stage: stage.name, milliseconds, ...rest };
   };
   try {
-    await stage.setUp?.((line) => console.log(`  ${line} …`));
+    await setUp(stage);
     const results = await runStage(stage, { grep: options.grep, signal: interruption.signal });
     if (results === undefined) return done({ results: [], note: 'no test files yet' });
     if (results.length > 0 || interruption.signal.aborted) return done({ results });
@@ -46,6 +47,15 @@ async function carryOut(stage: Stage): Promise<StageResult> {
     return done({ results: [failure(stage, (error as Error).message)] });
   } finally {
     await tidyUp(stage);
+  }
+}
+
+async function setUp(stage: Stage): Promise<void> {
+  isSettingUp = true;
+  try {
+    await stage.setUp?.((line) => console.log(`  ${line} …`));
+  } finally {
+    isSettingUp = false;
   }
 }
 
@@ -72,8 +82,16 @@ function parseStages(value: string): string[] {
 
 function interrupt(signal: NodeJS.Signals): void {
   if (interruption.signal.aborted) return;
-  console.error(`\n${signal}: ending the tests and cleaning up …`);
   interruption.abort();
+  if (isSettingUp) {
+    // Building Kubernetes takes minutes: nobody who pressed Ctrl-C waits for that.
+    console.error(
+      `\n${signal}: ended while setting up. What is half-done is recognised and repaired by the next command.`,
+    );
+    conclude();
+    process.exit();
+  }
+  console.error(`\n${signal}: ending the tests and cleaning up …`);
 }
 
 function conclude(): void {
