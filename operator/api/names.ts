@@ -5,6 +5,11 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 
 /** Holds a PhaseMigration or a run until what was begun is undone or finished. */
 export const FINALIZER = `${GROUP}/finish-or-undo`;
+/**
+ * What operator and runner of this version say to each other in a PhaseMigrationRun. Raised whenever an earlier version
+ * would carry a run of this one out wrongly.
+ */
+export const RUN_PROTOCOL = 1;
 /** Set to a new value (a timestamp, say) to try again after a failure without changing the spec. */
 export const RETRY_ANNOTATION = `${GROUP}/retry-requested-at`;
 /** On every object the operator creates for a run: the run's name. */

@@ -19,6 +19,13 @@ export const phaseMigrationRunSpec = z
       .object({ name: objectName('The PhaseMigration.', 63), uid: text(64, 'Its UID.') })
       .describe('What this is an attempt of.'),
     attempt: z.int32().min(1).describe('Number of the attempt.'),
+    protocol: z
+      .int32()
+      .min(1)
+      .default(1)
+      .describe(
+        'What operator and runner must understand to work on this run; an earlier version than the one that began it leaves it alone, and says so.',
+      ),
     direction: z.enum(['Up', 'Down']).describe('Up applies the migrations from → to, Down undoes them to → from.'),
     requestHash: text(64, 'Hash of the plan, the wanted state and the retry request that this run answers.'),
     plan,
@@ -31,12 +38,19 @@ export const phaseMigrationRunSpec = z
   .meta({
     description: 'A frozen copy of the intent, and what is wanted now.',
     ...cel(
-      ...['phaseMigrationRef', 'attempt', 'direction', 'requestHash', 'plan', 'startRevision', 'targetRevision'].map(
-        (field) => ({
-          rule: `self.${field} == oldSelf.${field}`,
-          message: `${field} is immutable: a run is a frozen copy of what was asked for`,
-        }),
-      ),
+      ...[
+        'phaseMigrationRef',
+        'attempt',
+        'protocol',
+        'direction',
+        'requestHash',
+        'plan',
+        'startRevision',
+        'targetRevision',
+      ].map((field) => ({
+        rule: `self.${field} == oldSelf.${field}`,
+        message: `${field} is immutable: a run is a frozen copy of what was asked for`,
+      })),
       {
         rule: "oldSelf.goal == self.goal || (oldSelf.goal == 'Prepared') || (oldSelf.goal == 'Migrated' && self.goal in ['RolledBack', 'Finished']) || (oldSelf.goal == 'RolledBack' && self.goal == 'Finished')",
         message: 'goal only moves on: Prepared, Migrated, RolledBack, Finished',

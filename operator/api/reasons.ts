@@ -22,6 +22,7 @@ export const REASONS = {
   ResolutionBegun: 'What a person decided about a run that ended as NeedsHuman is being carried out.',
   ResolutionRefused:
     'What a person decided about a run that ended as NeedsHuman cannot be carried out; the message says why.',
+  NewerOperatorNeeded: 'The run was begun by a newer version of the operator, and this one does not understand it.',
   RunnerReplaced: 'The runner ended before its work was done and another start goes on.',
   MigrationWarning: 'A warning that a migration raised.',
   // Failures before users notice anything

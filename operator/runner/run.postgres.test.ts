@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { RUN_PROTOCOL } from '../api/names.ts';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import { Scenario } from './testing/scenario.ts';
@@ -151,5 +152,18 @@ describe('A run on a real PostgreSQL', function () {
     const failed = steps?.find(({ state }) => state === 'Failed');
     expect(failed).to.include({ name: 'Fence', reason: 'UnexpectedRevision' });
     expect(failed?.message).contain('the ledger of database');
+  });
+
+  it('touches nothing of a run that a newer operator began', async () => {
+    scenario = await Scenario.create(server, { spec: { protocol: RUN_PROTOCOL + 1 } });
+    const refused = await scenario.start().ended.then(
+      () => 'ended',
+      (error: unknown) => String(error),
+    );
+    expect(refused).match(
+      /rename-amount-\d+ needs a newer runner \(protocol 2; this one understands 1\): nothing was touched/,
+    );
+    expect(scenario.memory.history).deep.equal([]);
+    expect(await scenario.sessions()).equal('');
   });
 });

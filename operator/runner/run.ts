@@ -1,4 +1,5 @@
 import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
+import { RUN_PROTOCOL } from '../api/names.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
 import { RUNNER_ROLLBACK_STEPS } from '../api/step-names.ts';
 import { backoffDelay, pause as quietPause } from '../kube/timing.ts';
@@ -63,13 +64,14 @@ class Runner {
       try {
         const run = await port.get();
         refuseNewer(run, options.epoch);
+        refuseProtocol(run);
         const status = takeOver(run.status?.runner, run.spec.resolution?.number, options);
         await port.claim(status);
         const runner = new Runner(options, run, status);
         port.watch((changed) => runner.#see(changed), runner.#stop.signal);
         return runner;
       } catch (error) {
-        if (error instanceof Superseded || signal.aborted) throw error;
+        if (error instanceof Superseded || error instanceof NotUnderstood || signal.aborted) throw error;
         logger.warn('The run cannot be taken over yet; trying again.', { error: messageOf(error) });
         await quietPause(backoffDelay(CLAIM_RETRY, failures), signal);
       }
@@ -174,6 +176,16 @@ class GoalChanged extends Interrupted {}
 
 function isNewer(run: PhaseMigrationRun, epoch: number): boolean {
   return run.spec.runnerEpoch > epoch || (run.status?.runner?.epoch ?? 0) > epoch;
+}
+
+/** A run of a newer operator: it would be carried out wrongly. */
+class NotUnderstood extends Error {}
+
+function refuseProtocol({ metadata, spec }: PhaseMigrationRun): void {
+  if (spec.protocol > RUN_PROTOCOL)
+    throw new NotUnderstood(
+      `PhaseMigrationRun ${metadata.name} needs a newer runner (protocol ${spec.protocol}; this one understands ${RUN_PROTOCOL}): nothing was touched. Give the operator the runner image of its own version (chart value runner.image).`,
+    );
 }
 
 function refuseNewer(run: PhaseMigrationRun, epoch: number): void {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FINALIZER, RETRY_ANNOTATION } from '../../api/names.ts';
+import { FINALIZER, RETRY_ANNOTATION, RUN_PROTOCOL } from '../../api/names.ts';
 import type { PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import { phaseMigrationSpec } from '../../api/phase-migration.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
@@ -225,6 +225,23 @@ describe('decideMigration', () => {
     scene.reconcile();
     expect(scene.migration.status?.observedGeneration).to.equal(scene.migration.metadata.generation);
     expect(scene.ready()?.message).to.contain('Resolution 1 was refused: no.');
+  });
+
+  it('leaves what a newer version began alone, says so, and goes on when that is back', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    const { steps, runName, phase } = structuredClone(scene.migration.status!);
+    const spec = scene.runs[0]!.spec;
+    spec.protocol = RUN_PROTOCOL + 1;
+    scene.migration.metadata.deletionTimestamp = '2026-01-31T22:01:00Z';
+    scene.reconcile();
+    expect(scene.migration.status).to.deep.include({ steps, runName, phase });
+    expect(scene.ready()).to.include({ status: 'False', reason: 'NewerOperatorNeeded' });
+    expect(scene.ready()?.message).to.match(/begun by a newer version .* Install that version again/);
+    expect(scene.migration.metadata.finalizers).to.deep.equal([FINALIZER]);
+    spec.protocol = RUN_PROTOCOL;
+    scene.reconcile();
+    expect(scene.ready()?.reason).not.to.equal('NewerOperatorNeeded');
   });
 
   it('keeps a deleted object until its run has brought its work to an end', () => {

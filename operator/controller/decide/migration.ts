@@ -1,4 +1,4 @@
-import { API_VERSION, FINALIZER, GROUP } from '../../api/names.ts';
+import { API_VERSION, FINALIZER, GROUP, RUN_PROTOCOL } from '../../api/names.ts';
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
 import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
@@ -6,6 +6,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
 import { requestHash, retryOf } from './request-hash.ts';
+import { needsNewerOperator, newerOperatorMessage } from './protocol.ts';
 import { pendingResolution } from './resolve.ts';
 import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
 
@@ -29,6 +30,8 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
   const runs = seen.runs.toSorted((one, other) => one.spec.attempt - other.spec.attempt);
   const latest = runs.at(-1);
   const held = migration.metadata.finalizers?.includes(FINALIZER) ?? false;
+  const notUnderstood = runs.find((run) => !settledRun(run) && needsNewerOperator(run));
+  if (notUnderstood) return { status: leftAlone(seen, notUnderstood) };
   if (migration.metadata.deletionTimestamp) return letGo(seen, runs, held);
   if (!held) return { finalizer: 'Add' };
   const hash = requestHash(migration);
@@ -44,6 +47,14 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
     return { status: restingStatus(seen, latest, nothingToRollBack) };
   if (migration.spec.suspend) return { status: restingStatus(seen, latest, suspended) };
   return beginRun(seen, latest, hash);
+}
+
+/** What a newer version has recorded stays; only the conditions say that nobody works on it. */
+function leftAlone(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigrationStatus {
+  const { metadata, status } = seen.migration;
+  const reason = 'NewerOperatorNeeded';
+  const wishes = failed(reason, newerOperatorMessage(run));
+  return { ...status, conditions: nextConditions(status?.conditions, wishes, metadata.generation, seen.now) };
 }
 
 /** A deleted PhaseMigration goes when every run has brought its work to an end; one that needs a person keeps it. */
@@ -133,6 +144,7 @@ function newRun(
     spec: {
       phaseMigrationRef: { name, uid },
       attempt,
+      protocol: RUN_PROTOCOL,
       direction: up ? 'Up' : 'Down',
       requestHash: hash,
       plan,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FINALIZER } from '../../api/names.ts';
+import { FINALIZER, RUN_PROTOCOL } from '../../api/names.ts';
 import type { RunnerStepName } from '../../api/step-names.ts';
 import { Draft } from './draft.ts';
 import { decideRun } from './run.ts';
@@ -61,6 +61,22 @@ describe('decideRun', () => {
       const [last, before] = (world.run?.status?.steps ?? []).toReversed();
       if (direction === 'Down') expect([before?.name, last?.name]).to.deep.equal(['ScaleUp', 'SmokeTest']);
     });
+
+  it('leaves a run that a newer version began alone, wherever it stands, and goes on with one of its own', () => {
+    const world = new World();
+    for (let round = 0; round < 400 && world.run?.status?.outcome === undefined; round++) {
+      const seen = world.observe()!;
+      seen.run.spec.protocol = RUN_PROTOCOL + 1;
+      const { notices, ...writes } = decideRun(seen);
+      expect(writes).to.deep.equal({ actions: [] });
+      expect(notices.map(({ reason }) => reason)).to.deep.equal(['NewerOperatorNeeded']);
+      operatorPass(world);
+      runnerStep(world, new Set());
+      world.clusterStep();
+      world.now += 200;
+    }
+    expect(world.run?.status?.outcome).to.equal('Succeeded');
+  });
 
   describe('with a workload that starts behind the fence', () => {
     /** Until the pods that boot behind the fence are there. */

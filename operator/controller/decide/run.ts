@@ -5,6 +5,7 @@ import { goForward } from './forward.ts';
 import { keepRunnerAlive } from './keep-runner-alive.ts';
 import { noticeFailure } from './notice-failure.ts';
 import type { RunObservation } from './observation.ts';
+import { needsNewerOperator, newerOperatorMessage } from './protocol.ts';
 import { resolve } from './resolve.ts';
 import { settle } from './settle.ts';
 import { trackVerification } from './verification-jobs.ts';
@@ -33,6 +34,10 @@ const POLICIES: Policy[] = [
  * which they are carried out already gives none.
  */
 export function decideRun(seen: RunObservation): RunDecision {
+  if (needsNewerOperator(seen.run)) {
+    const message = newerOperatorMessage(seen.run);
+    return { actions: [], notices: [{ type: 'Warning', reason: 'NewerOperatorNeeded', message }] };
+  }
   const draft = new Draft(seen);
   for (const policy of POLICIES) if (policy(draft) === 'Stop') break;
   describeState(draft);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { API_VERSION } from '../../api/names.ts';
+import { API_VERSION, RUN_PROTOCOL } from '../../api/names.ts';
 import type { PhaseMigrationRunSpec } from '../../api/phase-migration-run.ts';
 import { plan, type Plan } from '../../api/plan.ts';
 import { silentLogger } from '../../kube/logger.ts';
@@ -117,6 +117,7 @@ export class Scenario {
     const spec: PhaseMigrationRunSpec = {
       phaseMigrationRef: { name: 'rename-amount', uid: 'pm' },
       attempt: 1,
+      protocol: RUN_PROTOCOL,
       direction: 'Up',
       requestHash: 'hash',
       plan: makePlan({ clientRoles: options.ownerIsClient ? [] : [client], ...options.plan }),

@@ -1,5 +1,5 @@
 import { phaseMigrationRunStatus } from '../../../api/phase-migration-run.ts';
-import { FINALIZER } from '../../../api/names.ts';
+import { FINALIZER, RUN_PROTOCOL } from '../../../api/names.ts';
 import { plan } from '../../../api/plan.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../../api/resources.ts';
 import { statusPatch } from '../../apply/status-patch.ts';
@@ -97,6 +97,7 @@ export class World {
       spec: {
         phaseMigrationRef: { name: 'pm', uid: 'u' },
         attempt: 1,
+        protocol: RUN_PROTOCOL,
         direction,
         requestHash: 'h',
         plan: frozen,
