@@ -42,7 +42,7 @@ describe('While a migration goes on', () => {
   });
 
   scenario('it is deleted when everything is verified: it is finished', async ({ when, then }) => {
-    await when.applied();
+    await when.applied({ startPolicy: 'AfterUnfence' });
     await when.step('ScaleUp');
     await when.deleted();
     await then.isGone();
