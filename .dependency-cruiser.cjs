@@ -39,7 +39,7 @@ module.exports = {
     only(
       'faults',
       '^faults/',
-      ['^(faults|operator)/', '^e2e/cluster/', '^e2e/suite/results.ts$'],
+      ['^(faults|operator)/', '^e2e/cluster/', '^e2e/suite/results.ts$', '^setup/bundle.ts$'],
       'The fault sweep stands beside the product and needs nothing of whole clusters.',
     ),
     {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
 /**
  * Puts each program into few files of JavaScript, so that images need no npm and hold only what runs. The Dockerfile
@@ -41,29 +41,34 @@ export async function bundle(names = Object.keys(programs) as BundledProgram[]):
   await Promise.all([...names.map(bundleOne), copyNodeLicense()]);
 }
 
+/** How esbuild makes a program of its sources. */
+export const bundling = {
+  absWorkingDir: root,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  // What is imported on demand is read on demand: in a pod the operator never needs a kubeconfig's many ways to log in.
+  splitting: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  banner: { js: banner },
+  // Names of functions and classes are in error messages and logs.
+  keepNames: true,
+  // Optional in pg; asking for it must fail as it does where it is not installed.
+  external: ['pg-native'],
+  logLevel: 'silent',
+} satisfies BuildOptions;
+
 async function bundleOne(name: BundledProgram): Promise<void> {
   const folder = join(root, 'dist', name);
   const result = await build({
-    absWorkingDir: root,
+    ...bundling,
     entryPoints: [programs[name]],
     outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    // What is imported on demand is read on demand: in a pod the operator never needs a kubeconfig's many ways to log in.
-    splitting: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    banner: { js: banner },
-    // Names of functions and classes are in error messages and logs.
     minify: true,
-    keepNames: true,
     // An uncaught error prints the line that it comes from.
     lineLimit: 160,
     legalComments: 'external',
-    // Optional in pg; asking for it must fail as it does where it is not installed.
-    external: ['pg-native'],
-    logLevel: 'silent',
     write: false,
     metafile: true,
   });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { cloneRoot } from '../../e2e/cluster/paths.ts';
+import { bundling, programs } from '../../setup/bundle.ts';
 
 /** A planted bug: one place of the source says something else. */
 export interface Patch {
@@ -10,8 +11,6 @@ export interface Patch {
   find: string;
   replace: string;
 }
-
-const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 /**
  * Bundles the operator as its image has it, from the sources that are there now, into a folder of its own.
@@ -22,18 +21,9 @@ const banner = "import { createRequire } from 'node:module'; const require = cre
  */
 export async function buildOperator(folder: string, patches: Patch[] = []): Promise<string> {
   await build({
-    absWorkingDir: cloneRoot,
-    entryPoints: ['operator/controller/main.ts'],
+    ...bundling,
+    entryPoints: [programs.operator],
     outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    banner: { js: banner },
-    keepNames: true,
-    logLevel: 'silent',
     plugins: [patcher(patches)],
   });
   return join(folder, 'main.mjs');

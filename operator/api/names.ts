@@ -10,6 +10,11 @@ export const FINALIZER = `${GROUP}/finish-or-undo`;
  * would carry a run of this one out wrongly.
  */
 export const RUN_PROTOCOL = 1;
+/** Name of a PhaseMigration's attempt. */
+export function runNameOf(migration: string, attempt: number): string {
+  return `${migration}-${attempt}`;
+}
+
 /** Set to a new value (a timestamp, say) to try again after a failure without changing the spec. */
 export const RETRY_ANNOTATION = `${GROUP}/retry-requested-at`;
 /** On every object the operator creates for a run: the run's name. */

@@ -125,6 +125,7 @@ const runnerStatus = z
           'SHA-256 of the archive; of a Directory the SHA-256 of the list of its files’ ones, which is the file ARCHIVE.sha256.',
         ),
         sizeBytes: z.int().min(0).describe('Size of the archive.'),
+        snapshotTime: time('The moment whose content is in it: what was written later is not.').optional(),
         completionTime: time('When it was finished and read back.'),
       })
       .optional()

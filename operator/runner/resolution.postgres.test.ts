@@ -128,6 +128,19 @@ describe('A decision of a person about a run that could not be undone', function
     await finished();
   });
 
+  it('Accept whose fence cannot be lifted leaves nothing accepted to the next decision', async () => {
+    await stuck({ files: WITHOUT_DOWN }, 'Rollback');
+    await server.psql(`ALTER ROLE "${scenario.owner}" NOCREATEROLE`);
+    decide('Accept');
+    await scenario.failed('RollbackUnfence');
+    expect(scenario.memory.runner.acceptedRevision).equal('0002');
+    await server.psql(`ALTER ROLE "${scenario.owner}" CREATEROLE`);
+    decide('RollBack');
+    expect((await undone()).acceptedRevision).equal(undefined);
+    expect(await columns()).equal('id amount');
+    await finished();
+  });
+
   it('Accept is refused at a revision that no version of the application is known to fit', async () => {
     await stuck({ files: WITHOUT_DOWN }, 'Rollback');
     await scenario.sql(
@@ -148,7 +161,11 @@ describe('A decision of a person about a run that could not be undone', function
       await server.psql(`DROP DATABASE "${scenario.memory.runner.restorePoint?.database}"`);
       await server.psql(`COMMENT ON DATABASE "${scenario.database}" IS 'kept'`);
       decide('RestoreBackup');
-      const { warnings } = await undone();
+      const { warnings, backup } = await undone();
+      expect(Date.parse(backup!.snapshotTime!)).lessThan(Date.parse(backup!.completionTime));
+      expect(warnings?.join()).contain(`Everything written since ${backup!.snapshotTime} is lost`);
+      const mayConnect = `SELECT has_database_privilege('${scenario.client}', '${scenario.database}', 'CONNECT, TEMPORARY')`;
+      expect(await server.psql(mayConnect), 'privileges of the client').equal('t');
       expect(warnings?.join()).match(/Everything written since \d{4}-.* is lost with the restore of the backup/);
       expect(await clientsRow()).equal('0');
       expect(await columns()).equal('id amount');

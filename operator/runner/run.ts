@@ -1,6 +1,7 @@
 import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
 import { RUN_PROTOCOL } from '../api/names.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
+import type { RunResolution } from '../api/resolution.ts';
 import { RUNNER_ROLLBACK_STEPS } from '../api/step-names.ts';
 import { backoffDelay, pause as quietPause } from '../kube/timing.ts';
 import { Attempt, GOAL_ORDER } from './attempt.ts';
@@ -65,7 +66,7 @@ class Runner {
         const run = await port.get();
         refuseNewer(run, options.epoch);
         refuseProtocol(run);
-        const status = takeOver(run.status?.runner, run.spec.resolution?.number, options);
+        const status = takeOver(run.status?.runner, run.spec.resolution, options);
         await port.claim(status);
         const runner = new Runner(options, run, status);
         port.watch((changed) => runner.#see(changed), runner.#stop.signal);
@@ -193,19 +194,27 @@ function refuseNewer(run: PhaseMigrationRun, epoch: number): void {
     throw new Superseded(`the run is at start ${run.spec.runnerEpoch} of the runner; this is start ${epoch}`);
 }
 
-/** What failed before a person decided about it is done again. */
-function withoutAnswered(earlier: RunnerStatus | undefined, resolution: number | undefined): RunnerStatus | undefined {
-  if (!earlier || resolution === undefined || earlier.observedResolution === resolution) return earlier;
+/**
+ * The way back is gone again from its beginning when a person has decided about it: what an earlier decision left out
+ * must not count as done. Only a Retry keeps what has succeeded.
+ */
+function withoutAnswered(
+  earlier: RunnerStatus | undefined,
+  resolution: RunResolution | undefined,
+): RunnerStatus | undefined {
+  if (!earlier || !resolution || earlier.observedResolution === resolution.number) return earlier;
   const wayBack: readonly string[] = RUNNER_ROLLBACK_STEPS;
-  const steps = (earlier.steps ?? []).filter(({ name, state }) => state !== 'Failed' || !wayBack.includes(name));
+  const steps = (earlier.steps ?? []).filter(
+    ({ name, state }) => !wayBack.includes(name) || (resolution.action === 'Retry' && state === 'Succeeded'),
+  );
   const { acceptedRevision: _acceptedRevision, ...kept } = earlier;
-  return { ...kept, steps, observedResolution: resolution };
+  return { ...kept, steps, observedResolution: resolution.number };
 }
 
 /** What an earlier start recorded, under the new epoch. It is not prepared any more: nothing of it is warm. */
 function takeOver(
   earlier: RunnerStatus | undefined,
-  resolution: number | undefined,
+  resolution: RunResolution | undefined,
   options: RunnerOptions,
 ): RunnerStatus {
   const { reachedGoal, waitingFor: _waitingFor, ...kept } = withoutAnswered(earlier, resolution) ?? {};

@@ -121,7 +121,7 @@ export class Draft {
   }
 
   /** Hands a person's decision to the next start of the runner. */
-  takeOver(resolution: RunResolution): void {
+  handOver(resolution: RunResolution): void {
     this.spec.resolution = resolution;
     this.spec.runnerEpoch = resolution.runnerEpoch;
   }

@@ -1,4 +1,4 @@
-import { API_VERSION, FINALIZER, GROUP, RUN_PROTOCOL } from '../../api/names.ts';
+import { API_VERSION, FINALIZER, GROUP, RUN_PROTOCOL, runNameOf } from '../../api/names.ts';
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
 import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
@@ -133,7 +133,7 @@ function newRun(
     apiVersion: API_VERSION,
     kind: 'PhaseMigrationRun',
     metadata: {
-      name: `${name}-${attempt}`,
+      name: runNameOf(name, attempt),
       namespace,
       labels: { [`${GROUP}/migration`]: name },
       finalizers: [FINALIZER],

@@ -63,6 +63,15 @@ describe('A decision about a run that needs a person', function () {
     expectEnd(world, 'Up');
   });
 
+  it('means the same again when it is Retry after an Accept that failed', () => {
+    const world = stuck(['Verify', 'Rollback']);
+    world.run!.spec.resolution = { number: 1, action: 'Accept', runnerEpoch: 1 };
+    world.run!.status!.resolutions = [{ number: 1, action: 'Accept', state: 'Begun', time: 'now', message: '' }];
+    world.run!.status!.runner!.observedResolution = 1;
+    resolve(world, 'Retry');
+    expect(decideRun(world.observe()!).spec?.resolution).to.deep.include({ number: 2, action: 'Accept' });
+  });
+
   it('keeps the application down until the runner has read it', () => {
     const world = stuck(['Verify', 'Rollback']);
     resolve(world, 'Retry');

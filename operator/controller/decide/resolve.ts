@@ -75,7 +75,7 @@ function reopen(draft: Draft, asked: Resolution): void {
   const { run } = draft.seen;
   const { number, action } = asked;
   if (runnerMustGoOn(run.spec, draft.recorded) && run.spec.resolution?.number !== number)
-    draft.takeOver({ number, ...whatIsTried(run.spec, asked), runnerEpoch: run.spec.runnerEpoch + 1 });
+    draft.handOver({ number, ...whatIsTried(run.spec, asked), runnerEpoch: run.spec.runnerEpoch + 1 });
   draft.record({ outcome: undefined, completionTime: undefined });
   draft.dropStep('RollbackScaleUp');
   draft.notice({

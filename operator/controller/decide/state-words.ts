@@ -1,3 +1,4 @@
+import { runNameOf } from '../../api/names.ts';
 import type { PhaseMigrationRunSpec, PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import type { Phase } from '../../api/phase-migration.ts';
 import type { Reason } from '../../api/reasons.ts';
@@ -197,7 +198,9 @@ function choices(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunStatus): 
     `put the database right by hand, or leave it, and have the version started that its revision in the ledger was made for: ${command('Accept')}`,
     ...(kept ? [`put the restore point back, whatever clients wrote since: ${command('RollBack')}`] : []),
     ...(backup
-      ? [`restore the backup and lose everything written since ${backup.completionTime}: ${command('RestoreBackup')}`]
+      ? [
+          `restore the backup and lose everything written since ${backup.snapshotTime ?? backup.completionTime}: ${command('RestoreBackup')}`,
+        ]
       : []),
   ];
   return `Decide: ${texts.map((text, index) => `(${index + 1}) ${text}`).join('; ')}.`;
@@ -209,7 +212,7 @@ function decisionCommand(
   action: ResolutionAction,
 ): string {
   const archive = action === 'RestoreBackup' ? { archive: status.runner?.backup?.archive } : {};
-  const runName = `${phaseMigrationRef.name}-${attempt}`;
+  const runName = runNameOf(phaseMigrationRef.name, attempt);
   const resolution = { runName, number: nextNumber(status), action, ...archive };
   return `kubectl patch pm ${phaseMigrationRef.name} --type=merge -p '${JSON.stringify({ spec: { resolution } })}'`;
 }

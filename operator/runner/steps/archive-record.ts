@@ -21,6 +21,7 @@ export interface ArchiveRecord extends ArchiveIdentity, Omit<Archive, 'path'> {
   revision: string;
   /** server_version_num: pg_restore must be of this major version or a later one. */
   serverVersion: number;
+  /** The moment whose content is in it: what was written later is not. */
   takenAt: string;
   /** What was in it in the moment that was dumped; with a backup. */
   proof?: RecordedProof;
@@ -45,12 +46,13 @@ export function identityOf({ names, run, reporter }: Work): ArchiveIdentity {
   };
 }
 
-export function recordOf(work: Work, { path: _path, ...archive }: Archive): ArchiveRecord {
+/** @param takenAt the moment whose content is in it */
+export function recordOf(work: Work, { path: _path, ...archive }: Archive, takenAt: string): ArchiveRecord {
   return {
     ...identityOf(work),
     revision: work.spec.startRevision,
     serverVersion: work.maintenance.version,
-    takenAt: new Date().toISOString(),
+    takenAt,
     ...archive,
   };
 }

@@ -24,6 +24,7 @@ import { runFolder } from './schema-file.ts';
 interface Backup {
   archive: Archive;
   proof: RecordedProof;
+  takenAt: string;
 }
 
 /**
@@ -35,12 +36,12 @@ export function backupStep(work: Work): Promise<void> {
     const path = join(runFolder(work), `${fileSafe(work.names.target)}-${fileSafe(work.spec.startRevision)}.dump`);
     const finished = await finishedBackup(path, work);
     evidence['reused'] = String(finished !== undefined);
-    const { archive, proof } = finished ?? (await takeBackup(path, work, evidence));
+    const { archive, proof, takenAt } = finished ?? (await takeBackup(path, work, evidence));
     describeArchive(archive, evidence);
     evidence['figures'] = String(Object.keys(proof.figures).length);
     const { path: where, sha256, sizeBytes } = archive;
     const completionTime = new Date().toISOString();
-    work.reporter.update({ backup: { archive: where, sha256, sizeBytes, completionTime } });
+    work.reporter.update({ backup: { archive: where, sha256, sizeBytes, snapshotTime: takenAt, completionTime } });
     const kept = finished ? 'Kept from an earlier start: ' : '';
     return `${kept}${archiveInWords(archive)} ${contentInWords(work, proof, evidence)}`;
   });
@@ -59,10 +60,10 @@ function contentInWords({ spec }: Work, proof: RecordedProof, evidence: Evidence
 async function takeBackup(path: string, work: Work, evidence: Evidence): Promise<Backup> {
   await removeArchive(path);
   const options = dumpOptions(work, work.names.target);
-  const { archive, proof, scripts } = await atOneMoment(work, async (session, snapshot) => {
+  const { archive, proof, scripts, takenAt } = await atOneMoment(work, async (session, { snapshot, time }) => {
     const proof = await readProof(work, session);
     const scripts = await byHandScripts(work, session, proof.tables);
-    return { proof, scripts, archive: await dumpDatabase(path, { ...options, snapshot }) };
+    return { proof, scripts, takenAt: time, archive: await dumpDatabase(path, { ...options, snapshot }) };
   });
   await readArchive(archive, options);
   const { rehearsal } = work.spec.plan.backup;
@@ -70,18 +71,18 @@ async function takeBackup(path: string, work: Work, evidence: Evidence): Promise
   await writeByHandFiles(archive, scripts);
   const { schema, ...figures } = proof;
   const recorded = { ...figures, schemaFingerprint: schema.sha256 };
-  await writeRecord(path, { ...recordOf(work, archive), proof: recorded, rehearsal });
-  return { archive, proof: recorded };
+  await writeRecord(path, { ...recordOf(work, archive, takenAt), proof: recorded, rehearsal });
+  return { archive, proof: recorded, takenAt };
 }
 
 /** The archive if its record was written (which is done last) and it still reads back whole. */
 async function finishedBackup(path: string, work: Work): Promise<Backup | undefined> {
   try {
-    const { proof, ...archive } = { ...(await readRecord(path)), path };
+    const { proof, takenAt, ...archive } = { ...(await readRecord(path)), path };
     if (!proof) return undefined;
     refuseAnother(path, archive, identityOf(work));
     await readArchive(archive, dumpOptions(work, work.names.target));
-    return { archive, proof };
+    return { archive, proof, takenAt };
   } catch {
     work.signal.throwIfAborted();
     // Half-written or damaged: it is made anew.

@@ -25,7 +25,8 @@ type FenceRecord = NonNullable<RunnerStatus['fence']>;
 async function recordFence(work: Work, also: Partial<RunnerStatus>): Promise<FenceRecord> {
   const { reporter, maintenance, names } = work;
   const recorded = reporter.status.fence;
-  const standing = recorded && recorded.state !== 'Lifted' && recorded.state !== 'Lifting' ? recorded : undefined;
+  // One whose lifting began may stand as well: planned anew, it would forget the roles that it still refuses.
+  const standing = recorded?.state === 'Lifted' ? undefined : recorded;
   if (standing?.state === 'Raised') {
     await noticeOpenedFence(work, standing);
     return standing;

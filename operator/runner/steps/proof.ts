@@ -19,13 +19,15 @@ export interface Proof {
  */
 export async function atOneMoment<T>(
   { sessions, maintenance, names }: Work,
-  body: (session: Session, snapshot: string) => Promise<T>,
+  body: (session: Session, moment: { snapshot: string; time: string }) => Promise<T>,
 ): Promise<T> {
   const session = await sessions.open(names.target);
   try {
     await session.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;${PINNED}`);
+    // By this clock, like every time in the status; before the snapshot, so that nothing written later is thought safe.
+    const time = new Date().toISOString();
     const { snapshot } = await session.one('SELECT pg_catalog.pg_export_snapshot() AS snapshot');
-    return await body(session, snapshot!);
+    return await body(session, { snapshot: snapshot!, time });
   } finally {
     await sessions.close(session, maintenance);
   }

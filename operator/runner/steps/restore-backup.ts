@@ -5,6 +5,7 @@ import { readArchive, type Archive } from '../postgres/archive.ts';
 import { databaseExists, dropDatabase } from '../postgres/clone.ts';
 import { compareContents } from '../postgres/contents.ts';
 import { readDatabaseSettings, statementsFor } from '../postgres/database-settings.ts';
+import { identifier } from '../postgres/identifiers.ts';
 import { runStep, warn, type Evidence, type Work } from '../work.ts';
 import { identityOf, readRecord, refuseAnother, type RecordedProof } from './archive-record.ts';
 import { dumpOptions } from './archives.ts';
@@ -27,10 +28,10 @@ export async function restoreBackup(work: Work): Promise<void> {
       await restoreBeside(work, archive, archive.proof, evidence);
       await takePlace(work, work.names.rehearsal, evidence);
     }
-    const { completionTime } = work.reporter.status.backup!;
+    const { snapshotTime, completionTime } = work.reporter.status.backup!;
     warn(
       work.reporter,
-      `Everything written since ${completionTime} is lost with the restore of the backup, as resolution ${work.spec.resolution?.number} decided.`,
+      `Everything written since ${snapshotTime ?? completionTime} is lost with the restore of the backup, as resolution ${work.spec.resolution?.number} decided.`,
     );
     return `The backup ${archive.path} took the database’s place.`;
   });
@@ -88,7 +89,11 @@ async function restoreBeside(work: Work, archive: Archive, proof: RecordedProof,
       `what ${archive.path} restores is not what was dumped: ${someOf(differences)}`,
     );
   const settings = await readDatabaseSettings(maintenance, await currentName(work));
-  await maintenance.query(statementsFor(names.rehearsal, { ...settings, isTemplate: false }).join(';'));
+  const statements = statementsFor(names.rehearsal, { ...settings, isTemplate: false });
+  // The scratch database was closed to everybody; a database whose privileges nobody has changed is not.
+  if (settings.acl === null)
+    statements.push(`GRANT CONNECT, TEMPORARY ON DATABASE ${identifier(names.rehearsal)} TO PUBLIC`);
+  await maintenance.query(statements.join(';'));
   evidence['restoreMilliseconds'] = String(Math.round(performance.now() - began));
 }
 

@@ -27,9 +27,10 @@ export async function takeDump(work: Work, evidence: Evidence): Promise<string> 
   const path = dumpFile(work);
   const settings = await readDatabaseSettings(work.maintenance, target.database);
   evidence['connectionLimit'] = String(settings.connectionLimit);
+  const takenAt = new Date().toISOString();
   const archive = await dumpDatabase(path, options);
   // What belongs to the database itself is not in an archive of its content.
-  await writeRecord(path, { ...recordOf(work, archive), settings });
+  await writeRecord(path, { ...recordOf(work, archive, takenAt), settings });
   await readArchive(archive, options);
   // pg_dump's own session counts as a stranger until it is gone.
   await raiseFence(work, {});

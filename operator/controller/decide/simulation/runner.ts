@@ -43,7 +43,8 @@ function takeOverResolution({ run }: World, status: RunnerStatus): void {
   const { resolution } = run?.spec ?? {};
   if (!resolution || resolution.number === status.observedResolution) return;
   const isWayBack = (name: string) => (RUNNER_ROLLBACK_STEPS as readonly string[]).includes(name);
-  status.steps = status.steps?.filter(({ name, state }) => state !== 'Failed' || !isWayBack(name));
+  const keeps = resolution.action === 'Retry';
+  status.steps = status.steps?.filter(({ name, state }) => !isWayBack(name) || (keeps && state === 'Succeeded'));
   status.observedResolution = resolution.number;
 }
 
@@ -123,7 +124,7 @@ function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
     if (writer && !database.fenced) throw new Error(`undone while pod ${writer.name} was neither gone nor terminating`);
     database.fenced = true;
   }
-  if (next === 'Rollback') database.schema = database.schema === 'Old' ? 'New' : 'Old';
+  if (next === 'Rollback') database.schema = world.run?.spec.direction === 'Up' ? 'Old' : 'New';
   if (next === 'RollbackUnfence') {
     world.unfence();
     status.databaseChanged = 'No';

@@ -1,6 +1,6 @@
 import { phaseMigrationRunStatus } from '../../../api/phase-migration-run.ts';
 import { FINALIZER, RUN_PROTOCOL } from '../../../api/names.ts';
-import { plan } from '../../../api/plan.ts';
+import { plan, type Workload } from '../../../api/plan.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../../api/resources.ts';
 import { statusPatch } from '../../apply/status-patch.ts';
 import type { Action, RunDecision } from '../decision.ts';
@@ -17,7 +17,7 @@ interface Pod {
   ready: boolean;
 }
 
-export type StartPolicy = 'AfterUnfence' | 'BehindFence';
+export type StartPolicy = Workload['startPolicy'];
 export type Verification = 'Passes' | 'Fails' | 'Hangs';
 
 /** What the database is, as nobody but the simulation can know. */
