@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { ensureSystemPackages } from './offline/system-packages.ts';
 import { freePort } from './ports.ts';
 import { startService, type Service } from './service.ts';
-import { isRunning, makeThrowawayFolder } from './throwaway.ts';
+import { isRunning, makeThrowawayFolder, removeThrowawayFolder } from './throwaway.ts';
 
 export interface PostgresOptions {
   /** Major version; the one that Debian 12 packages. */
@@ -15,6 +15,8 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
   /** Lines of pg_hba.conf that come before the one that trusts everybody on loopback. */
   hostBasedAuthentication?: string[];
+  /** Gives the data a disk of its own (in memory) of this size, for what happens when it is full. Needs root. */
+  diskMebibytes?: number;
 }
 
 /** A PostgreSQL server of its own for one test, on loopback TCP, where the superuser `postgres` needs no password. */
@@ -96,7 +98,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     },
     stop: async () => {
       await server.stop('SIGINT');
-      await rm(folder, { recursive: true, force: true });
+      await removeThrowawayFolder(folder);
     },
   };
 }
@@ -107,6 +109,7 @@ async function initialise(binaries: string, folder: string, options: PostgresOpt
   await mkdir(data, { mode: 0o700 });
   if (user) {
     const ids = await Promise.all(['-u', '-g'].map(async (flag) => Number((await execa('id', [flag, user])).stdout)));
+    if (options.diskMebibytes !== undefined) await mountDisk(data, options.diskMebibytes);
     for (const path of [folder, data]) await chown(path, ids[0]!, ids[1]!);
   }
   const initdb = ['-D', data, '-U', superuser, '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'];
@@ -129,6 +132,10 @@ async function appendSettings(data: string, options: PostgresOptions): Promise<v
   const authentication = join(data, 'pg_hba.conf');
   const before = options.hostBasedAuthentication ?? [];
   await writeFile(authentication, [...before, await readFile(authentication, 'utf8')].join('\n'));
+}
+
+async function mountDisk(folder: string, mebibytes: number): Promise<void> {
+  await execa('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=0700`, 'phase-migration', folder]);
 }
 
 /** PostgreSQL refuses to run as root. */

@@ -9,6 +9,8 @@ export interface ServiceOptions {
   args: string[];
   /** Receives standard output and error; its end is quoted when the service fails. */
   logFile: string;
+  /** Its environment; this process's own when left out. */
+  env?: Record<string, string>;
   /** Linux user to run as; the caller's own when left out. */
   user?: string;
   /** Signal the service gets when the command that started it dies, so that a killed test leaves nothing behind. */
@@ -38,7 +40,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     'setpriv',
     [...identity, `--pdeathsig=${options.onOwnerDeath}`, '--', options.command, ...options.args],
     // A session of its own: Ctrl-C in the terminal is for the owner, which then stops its services in order.
-    { stdio: ['ignore', log.fd, log.fd], detached: true },
+    {
+      stdio: ['ignore', log.fd, log.fd],
+      detached: true,
+      ...(options.env ? { env: { PATH: process.env.PATH, ...options.env } } : {}),
+    },
   );
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject)).finally(() =>

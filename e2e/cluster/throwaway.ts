@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { temporaryFolder } from './paths.ts';
 
 const prefix = 'phase-migration-';
@@ -22,7 +23,19 @@ async function sweep(): Promise<void> {
     const owner = ownerOf(name);
     return owner !== undefined && !isRunning(owner);
   });
-  await Promise.all(abandoned.map((name) => rm(join(temporaryFolder(), name), { recursive: true, force: true })));
+  await Promise.all(abandoned.map((name) => removeThrowawayFolder(join(temporaryFolder(), name))));
+}
+
+/** Removes the folder with everything in it, also what is mounted there. */
+export async function removeThrowawayFolder(folder: string): Promise<void> {
+  const mounts = await readFile('/proc/self/mounts', 'utf8').catch(() => '');
+  const inside = mounts
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((place) => place.startsWith(`${folder}/`));
+  // The last one first: it may be inside of an earlier one.
+  for (const place of inside.reverse()) await execa('umount', ['--lazy', place]);
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** The process id in the name of a throw-away folder; undefined for any other name. */

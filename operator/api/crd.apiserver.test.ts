@@ -106,6 +106,21 @@ const WRONG: [string, Changes, RegExp][] = [
     { preflight: { freeDiskFactor: 1.5 } },
     /spec\.preflight\.freeDiskFactor.*must be of type integer/,
   ],
+  [
+    'a key for an encryption that has none',
+    { backup: { claimName: 'b', s3: { bucket: 'backups', serverSideEncryption: 'AES256', kmsKeyId: 'k' } } },
+    /kmsKeyId needs serverSideEncryption aws:kms/,
+  ],
+  [
+    'a password in the URL of a bucket’s server',
+    { backup: { claimName: 'b', s3: { bucket: 'backups', endpoint: 'https://me:secret@s3.example' } } },
+    /spec\.backup\.s3\.endpoint.*should match/,
+  ],
+  [
+    'a retention that keeps nothing',
+    { backup: { claimName: 'b', retention: { maxAgeDays: 30, keepLast: 0 } } },
+    /spec\.backup\.retention\.keepLast.*greater than or equal to 1/,
+  ],
   ['no backup', { backup: undefined }, /spec\.backup.*Required value/],
   [
     'a smoke test that leads elsewhere',

@@ -126,10 +126,16 @@ const runnerStatus = z
         ),
         sizeBytes: z.int().min(0).describe('Size of the archive.'),
         snapshotTime: time('The moment whose content is in it: what was written later is not.').optional(),
+        copy: text(2048, 'Where its copy is in object storage: s3://BUCKET/KEY.').optional(),
         completionTime: time('When it was finished and read back.'),
       })
       .optional()
       .describe('The backup taken before the outage.'),
+    removedBackups: z
+      .array(z.string().max(255))
+      .max(100)
+      .optional()
+      .meta({ ...atomicList, description: 'Folders of older backups that backup.retention had the run remove.' }),
     rehearsal: z
       .object({
         state: z.enum(['Restoring', 'Dropped']).describe('Recorded before it is made.'),

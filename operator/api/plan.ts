@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backup } from './backup.ts';
 import { atomicList, cel, int32, mapList, objectName, revision, setList, sql, text } from './schema-parts.ts';
 
 /** Everything of a PhaseMigration that a run freezes: what is migrated, what is checked, how it is undone. */
@@ -207,36 +208,7 @@ export const planFields = {
     .max(100)
     .default([])
     .meta({ ...mapList('name'), description: 'Figures that the migration must preserve.' }),
-  backup: z
-    .object({
-      claimName: objectName('A PersistentVolumeClaim in the same namespace that the archive is written to.'),
-      format: z
-        .enum(['Custom', 'Directory'])
-        .default('Custom')
-        .describe(
-          'pg_dump --format. Custom: one file. Directory: a folder with a file for each table, written and restored by `jobs` connections at the same time.',
-        ),
-      compression: z
-        .enum(['Auto', 'Gzip', 'None'])
-        .default('Auto')
-        .describe(
-          'pg_dump --compress. Auto: the fastest that the server version’s pg_dump has: zstd level 1, before version 16 gzip level 1. Gzip: level 1, which every pg_restore reads. None: for a volume that compresses by itself.',
-        ),
-      jobs: int32(1, 16, 'pg_dump --jobs and pg_restore --jobs, with format Directory.').default(2),
-      rehearsal: z
-        .enum(['Read', 'Restore'])
-        .default('Read')
-        .describe(
-          'How the archive is proved before the outage. Read: read back whole. Restore: restored into a scratch database of the same server, whose schema, figures, row counts and content hashes must be those that were dumped; needs a role that may create databases, and once more the database’s size.',
-        ),
-      contentHash: z
-        .enum(['Enabled', 'Disabled'])
-        .default('Enabled')
-        .describe(
-          'Whether every table’s content is hashed by the server in the snapshot that is dumped, before the outage: about 2 s of one core for 1,000,000 rows. Rows are counted anyway.',
-        ),
-    })
-    .describe('Where pg_dump’s archive goes, and how it is written.'),
+  backup,
   verification: z
     .object({
       checks: checks(
@@ -268,7 +240,7 @@ export const planFields = {
         .enum(['Auto', 'Template', 'Dump', 'None'])
         .default('Auto')
         .describe(
-          'How the restore point is taken behind the fence. Auto, Template: a clone of the database. Dump: an archive on the backup volume; slower. Both need a role that may create databases.',
+          'How the restore point is taken behind the fence. Template: a clone of the database. Dump: an archive on the backup volume; slower, and takes room on the server only when it is put back. Auto: Template, unless the disk of the server is known to be too small for it. Both need a role that may create databases.',
         ),
     })
     .prefault({})

@@ -12,6 +12,7 @@ import { parseDatabaseUrl } from './postgres/url.ts';
 import type { Reporter } from './reporter.ts';
 import { carryThrough } from './steps/forward.ts';
 import { prepare } from './steps/prepare.ts';
+import { releaseBackups } from './steps/retention.ts';
 import { finish, isUntouched, leavesNothing, rollBack } from './steps/roll-back.ts';
 import { isDone, recordStep, stepOf, type Work } from './work.ts';
 
@@ -84,7 +85,7 @@ export class Attempt {
 
   async #reach(goal: Goal): Promise<void> {
     if (goal === 'RolledBack' && isUntouched(this.#around)) return;
-    if (goal === 'Finished' && leavesNothing(this.#around)) return;
+    if (goal === 'Finished' && leavesNothing(this.#around)) return this.#releaseBackups();
     const work = await this.#established(goal);
     switch (goal) {
       case 'Prepared':
@@ -96,6 +97,13 @@ export class Attempt {
       case 'Finished':
         return finish(work);
     }
+  }
+
+  async #releaseBackups(): Promise<void> {
+    const { identity: run, reporter, latest } = this.#around;
+    const { spec } = latest();
+    if (!stepOf(reporter.status, 'Backup')) return;
+    await releaseBackups({ folders: this.#options.folders, run, reporter, spec, signal: this.#abort.signal });
   }
 
   async #established(goal: Goal): Promise<Work> {

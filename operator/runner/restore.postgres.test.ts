@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
@@ -108,6 +108,26 @@ describe('A restore point', function () {
         ).equal(true);
         expect(files.filter((name) => basename(name).startsWith('restore-point'))).deep.equal([]);
       });
+
+  it('is an archive where the server’s disk is too small for a clone, and says why', async () => {
+    const small = await startPostgres({ diskMebibytes: 512 });
+    try {
+      const files = { ...FILES, '0002_price.up.sql': `-- no-transaction\n${FILES['0002_price.up.sql']}` };
+      scenario = await Scenario.create(small, { files, plan: { verification: BROKEN } });
+      await small.psql(`GRANT pg_execute_server_program, pg_read_all_settings TO "${scenario.owner}"`);
+      const { bavail, bsize } = await statfs(await small.psql('SHOW data_directory'));
+      const size = Number(await small.psql(`SELECT pg_database_size('${scenario.database}')`));
+      scenario.memory.run.spec.plan.preflight.freeDiskFactor = (bavail * bsize) / size + 0.5;
+      await carryOutAndUndo();
+      expect(scenario.step('Preflight')?.message).match(
+        /The restore point will be by Dump: the server’s data directory has \d+ MiB free, and a clone needs \d+ MiB/,
+      );
+      expect(scenario.step('RestorePoint')?.message).match(/restore-point\.dump/);
+      await expectExactly(scenario, PUT_BACK);
+    } finally {
+      await small.stop();
+    }
+  });
 
   it('takes the database’s place although somebody logs in as the owner in that moment', async () => {
     scenario = await Scenario.create(server, {

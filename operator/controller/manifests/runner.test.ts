@@ -19,6 +19,25 @@ describe('The pods of a run', () => {
     for (const pod of podsWith()) expect(pod).not.to.have.property('imagePullSecrets');
   });
 
+  it('know the keys of the bucket where the plan names a Secret, and only the runner', () => {
+    const credentials = (pod: ReturnType<typeof podsWith>[number]) =>
+      pod?.containers[0]?.env?.filter(({ name }) => name.startsWith('AWS_')).map(({ valueFrom }) => valueFrom);
+    const { backup } = run.spec.plan;
+    try {
+      run.spec.plan.backup = { ...backup, s3: { bucket: 'backups', region: 'eu-west-1', secretRef: { name: 'keys' } } };
+      const [runner, verificationPod] = podsWith();
+      expect(credentials(runner)).to.deep.equal([
+        { secretKeyRef: { name: 'keys', key: 'AWS_ACCESS_KEY_ID' } },
+        { secretKeyRef: { name: 'keys', key: 'AWS_SECRET_ACCESS_KEY' } },
+        { secretKeyRef: { name: 'keys', key: 'AWS_SESSION_TOKEN', optional: true } },
+      ]);
+      expect(credentials(verificationPod)).to.deep.equal([]);
+    } finally {
+      run.spec.plan.backup = backup;
+    }
+    expect(credentials(podsWith()[0])).to.deep.equal([]);
+  });
+
   it('hold the URL of the database as the Secret has it now, and no token where none is needed', () => {
     const [runner, verificationPod] = podsWith();
     expect(runner?.volumes?.find(({ name }) => name === 'database-url')?.secret).to.include({

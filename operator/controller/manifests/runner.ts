@@ -126,6 +126,7 @@ function runnerContainer(run: PhaseMigrationRun, epoch: number, runner: RunnerIm
       { name: 'DATABASE_URL_FILE', value: `${DATABASE_URL_FOLDER}/url` },
       // Tells the kubelet's own reason when the Secret or its key is missing; the file is what is current.
       { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: urlSecretRef.name, key: urlSecretRef.key } } },
+      ...bucketCredentials(run),
     ],
     securityContext: restrictedContainer,
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -145,6 +146,21 @@ function runnerContainer(run: PhaseMigrationRun, epoch: number, runner: RunnerIm
       { name: 'database-url', mountPath: DATABASE_URL_FOLDER, readOnly: true },
     ],
   };
+}
+
+/** By the names that every AWS client knows. */
+function bucketCredentials(run: PhaseMigrationRun) {
+  const name = run.spec.plan.backup.s3?.secretRef?.name;
+  if (name === undefined) return [];
+  const variable = (key: string, optional: boolean) => ({
+    name: key,
+    valueFrom: { secretKeyRef: { name, key, ...(optional ? { optional } : {}) } },
+  });
+  return [
+    variable('AWS_ACCESS_KEY_ID', false),
+    variable('AWS_SECRET_ACCESS_KEY', false),
+    variable('AWS_SESSION_TOKEN', true),
+  ];
 }
 
 /** The user's image carries the files over; the runner itself never runs from it. */

@@ -9,6 +9,8 @@ import {
   type Violation,
 } from './migrations.ts';
 import type { LedgerState } from './ledger.ts';
+import { neededOnServer, type RestorePointChoice } from './restore-point-choice.ts';
+import { mebibytes } from './words.ts';
 
 export interface ClientRole {
   name: string;
@@ -34,11 +36,11 @@ export interface PreflightFacts {
   /** Replication slots and subscriptions of the database. */
   replication: string[];
   sizeBytes: number;
-  disks: { what: string; freeBytes: number }[];
+  disks: { backupVolume: number; server?: number | undefined };
   ledger: LedgerState | undefined;
   files: Migration[];
   fileViolations: Violation[];
-  restorePoint: 'Template' | 'Dump' | 'None';
+  restorePoint: RestorePointChoice;
   /** What the runner's role may not do of what gives a restore point the database's own settings, in PostgreSQL's words. */
   settingsRefused: string[];
 }
@@ -78,10 +80,10 @@ const ownership: Policy = ({ owner, role, database }) =>
       ];
 
 /** What makes a database beside the one that is migrated, and how to do without. */
-function copiesOf({ restorePoint, spec }: PreflightFacts): { what: string; without: string }[] {
+function copiesOf({ restorePoint: { method }, spec }: PreflightFacts): { what: string; without: string }[] {
   const { rehearsal } = spec.plan.backup;
   return [
-    ...(restorePoint === 'None' ? [] : [{ what: 'a restore point', without: 'rollback.restorePoint None' }]),
+    ...(method === 'None' ? [] : [{ what: 'a restore point', without: 'rollback.restorePoint None' }]),
     ...(rehearsal === 'Read' ? [] : [{ what: 'the rehearsal of the backup', without: 'backup.rehearsal Read' }]),
   ];
 }
@@ -155,7 +157,7 @@ const prepared: Policy = ({ preparedTransactions }) =>
       ];
 
 const replication: Policy = ({ replication: blockers, restorePoint }) =>
-  blockers.length === 0 || restorePoint === 'None'
+  blockers.length === 0 || restorePoint.method === 'None'
     ? []
     : [
         violation(
@@ -176,20 +178,31 @@ const settings: Policy = (facts) => {
   );
 };
 
-const disk: Policy = ({ disks, sizeBytes, spec }) => {
-  const needed = sizeBytes * spec.plan.preflight.freeDiskFactor;
-  return disks
-    .filter(({ freeBytes }) => freeBytes < needed)
-    .map(({ what, freeBytes }) =>
-      violation(
-        'NotEnoughDisk',
-        `${what} has ${megabytes(freeBytes)} free, but ${spec.plan.preflight.freeDiskFactor} × the database’s size is ${megabytes(needed)}`,
-      ),
-    );
+const disk: Policy = ({ disks, sizeBytes, spec, restorePoint: { method } }) => {
+  const { freeDiskFactor } = spec.plan.preflight;
+  const room = { wanted: spec.plan.rollback.restorePoint, freeDiskFactor, sizeBytes };
+  const { backupVolume, server = Infinity } = disks;
+  const fitsArchive = method === 'Template' && server >= neededOnServer('Dump', room);
+  const remedy = fitsArchive ? '; rollback.restorePoint Dump needs one size less' : '';
+  const volume = judgeDisk('the backup volume', backupVolume, { factor: freeDiskFactor, sizeBytes });
+  const factor = neededOnServer(method, room) / sizeBytes;
+  return [...volume, ...judgeDisk('the server’s data directory', server, { factor, sizeBytes }, remedy)];
 };
 
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1_048_576)} MiB`;
+function judgeDisk(
+  what: string,
+  free: number,
+  { factor, sizeBytes }: { factor: number; sizeBytes: number },
+  remedy = '',
+): Violation[] {
+  const needed = factor * sizeBytes;
+  if (free >= needed) return [];
+  return [
+    violation(
+      'NotEnoughDisk',
+      `${what} has ${mebibytes(free)} free, but ${factor} × the database’s size is ${mebibytes(needed)}${remedy}`,
+    ),
+  ];
 }
 
 const revision: Policy = ({ ledger, spec, database }) => {

@@ -8,6 +8,11 @@ export function bytesInWords(bytes: number | bigint | string): string {
   return `${unit === 0 || size >= 99.95 ? Math.round(size) : size.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** Disk space for people, rounded up: `1200 MiB`. */
+export function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1_048_576)} MiB`;
+}
+
 /** A time for people: `28 ms`, `1.3 s`. */
 export function durationInWords(milliseconds: number | string): string {
   const time = Number(milliseconds);

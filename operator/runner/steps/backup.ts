@@ -19,7 +19,9 @@ import { archiveInWords, describeArchive, dumpOptions } from './archives.ts';
 import { byHandScripts } from './by-hand-scripts.ts';
 import { atOneMoment, readProof } from './proof.ts';
 import { rehearse } from './rehearse.ts';
+import { markInUse } from './retention.ts';
 import { runFolder } from './schema-file.ts';
+import { copyToBucket } from './stores.ts';
 
 interface Backup {
   archive: Archive;
@@ -33,17 +35,21 @@ interface Backup {
  */
 export function backupStep(work: Work): Promise<void> {
   return runStep(work, 'Backup', 'BackupFailed', async (evidence) => {
+    await markInUse(work);
     const path = join(runFolder(work), `${fileSafe(work.names.target)}-${fileSafe(work.spec.startRevision)}.dump`);
     const finished = await finishedBackup(path, work);
     evidence['reused'] = String(finished !== undefined);
     const { archive, proof, takenAt } = finished ?? (await takeBackup(path, work, evidence));
     describeArchive(archive, evidence);
     evidence['figures'] = String(Object.keys(proof.figures).length);
+    const copy = await copyToBucket(work, archive);
     const { path: where, sha256, sizeBytes } = archive;
     const completionTime = new Date().toISOString();
-    work.reporter.update({ backup: { archive: where, sha256, sizeBytes, snapshotTime: takenAt, completionTime } });
+    const recorded = { archive: where, sha256, sizeBytes, snapshotTime: takenAt, completionTime };
+    work.reporter.update({ backup: { ...recorded, ...(copy ? { copy } : {}) } });
     const kept = finished ? 'Kept from an earlier start: ' : '';
-    return `${kept}${archiveInWords(archive)} ${contentInWords(work, proof, evidence)}`;
+    const copied = copy ? ` Copied to ${copy}.` : '';
+    return `${kept}${archiveInWords(archive)} ${contentInWords(work, proof, evidence)}${copied}`;
   });
 }
 

@@ -4,8 +4,7 @@ import { load, readProgress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
 import { databaseExists } from '../postgres/clone.ts';
 import { allTransactional, migrate } from './migrate.ts';
-import { chooseRestorePoint } from './preflight-facts.ts';
-import { takeRestorePoint } from './restore-point.ts';
+import { restorePointMethod, takeRestorePoint } from './restore-point.ts';
 import { verificationJobs } from './verification-jobs.ts';
 
 /** Carries the run through the outage: from the facts, wherever an earlier start of the runner ended. */
@@ -34,7 +33,7 @@ async function behindFence(work: Work): Promise<void> {
 
 async function fence(work: Work): Promise<void> {
   const { status } = work.reporter;
-  const method = chooseRestorePoint(work);
+  const method = restorePointMethod(work);
   if (isDone(status, 'Fence')) {
     await raiseFence(work, {});
     return;
@@ -49,7 +48,7 @@ function plannedRestorePoint(work: Work, method: 'Template' | 'Dump') {
 }
 
 async function restorePoint(work: Work): Promise<void> {
-  const method = chooseRestorePoint(work);
+  const method = restorePointMethod(work);
   const { status } = work.reporter;
   const isOutdated = status.clientWrites === 'Possible';
   const isTaken = status.restorePoint?.state === 'Taken' && isDone(status, 'Snapshot');

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { PreflightFacts } from '../core/preflight.ts';
+import { chooseRestorePoint } from '../core/restore-point-choice.ts';
 import { loadMigrations } from '../files.ts';
 import { clientProgram } from '../postgres/client-programs.ts';
 import { readLedger } from '../postgres/ledger.ts';
@@ -8,7 +9,6 @@ import { readDatabaseSettings, statementsFor } from '../postgres/database-settin
 import { describeDatabaseError, sqlState, type Row, type Session } from '../postgres/session.ts';
 import { judgeMigration } from '../sql.ts';
 import { warn, type Work } from '../work.ts';
-import type { RestorePointMethod } from './restore-point.ts';
 
 /** Looks up everything that the preflight judges. */
 export async function gatherFacts(work: Work, target: Session): Promise<PreflightFacts> {
@@ -19,6 +19,7 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
   const sizeBytes = Number(
     (await maintenance.one('SELECT pg_catalog.pg_database_size($1::name) AS size', [names.target]))['size'],
   );
+  const disks = await readDisks(work, role.name);
   return {
     spec,
     database: names.target,
@@ -29,11 +30,16 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
     clientRoles: await readClientRoles(maintenance, spec.plan.database.clientRoles),
     ...(await readObstacles(maintenance, names.target)),
     sizeBytes,
-    disks: await readDisks(work, role.name),
+    disks,
     ledger: await readLedger(target),
     files: loaded.migrations,
     fileViolations: [...loaded.violations, ...syntax],
-    restorePoint: chooseRestorePoint(work),
+    restorePoint: chooseRestorePoint({
+      wanted: spec.plan.rollback.restorePoint,
+      freeDiskFactor: spec.plan.preflight.freeDiskFactor,
+      sizeBytes,
+      serverFreeBytes: disks.server,
+    }),
     settingsRefused: await rehearseSettings(maintenance, names.target),
   };
 }
@@ -55,14 +61,6 @@ async function rehearseSettings(session: Session, database: string): Promise<str
   }
   await session.query('ROLLBACK');
   return refused;
-}
-
-/** A template clone, unless the manifest names another method. */
-export function chooseRestorePoint(work: Work): RestorePointMethod {
-  const recorded = work.reporter.status.restorePoint?.method;
-  if (recorded) return recorded;
-  const { restorePoint } = work.spec.plan.rollback;
-  return restorePoint === 'Auto' ? 'Template' : restorePoint;
 }
 
 async function readRole(session: Session): Promise<PreflightFacts['role']> {
@@ -143,15 +141,13 @@ async function readObstacles(
 
 async function readDisks(work: Work, role: string): Promise<PreflightFacts['disks']> {
   const volume = await statfs(work.folders.backup);
-  const disks = [{ what: 'the backup volume', freeBytes: volume.bavail * volume.bsize }];
   const server = await serverFreeBytes(work.maintenance);
   if (server === undefined)
     warn(
       work.reporter,
       `Free disk of the server was not measured: role "${role}" lacks pg_execute_server_program or pg_read_all_settings.`,
     );
-  else disks.push({ what: 'the server’s data directory', freeBytes: server });
-  return disks;
+  return { backupVolume: volume.bavail * volume.bsize, server };
 }
 
 /** PostgreSQL itself does not tell free disk: only `df`, run by the server for those who may have programs run. */

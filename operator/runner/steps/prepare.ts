@@ -12,6 +12,7 @@ import { openTarget } from '../establish.ts';
 import { backupStep } from './backup.ts';
 import { gatherFacts } from './preflight-facts.ts';
 import { PREPARATION_QUESTION_MS, startSide } from './questions.ts';
+import { RESTORE_POINT } from './restore-point.ts';
 import { writeSchemaBefore } from './schema-file.ts';
 
 /** Everything that can be done while users notice nothing; afterwards all that the outage needs is in memory. */
@@ -45,7 +46,9 @@ async function preflight(work: Work, evidence: Evidence): Promise<string> {
   await warnOfStrangers(work, facts);
   const { length } = work.spec.plan.preflight.checks;
   const asked = length > 0 ? `; ${length} of ${length} checks as expected` : '';
-  return `PostgreSQL ${facts.server.text.split(' ')[0]}, ${bytesInWords(facts.sizeBytes)}, at revision ${facts.ledger?.revision}${asked}.`;
+  const { method, because } = facts.restorePoint;
+  const restorePoint = because ? ` The restore point will be by ${method}: ${because}.` : '';
+  return `PostgreSQL ${facts.server.text.split(' ')[0]}, ${bytesInWords(facts.sizeBytes)}, at revision ${facts.ledger?.revision}${asked}.${restorePoint}`;
 }
 
 function listOf(violations: Violation[]): string {
@@ -57,8 +60,10 @@ function describe(facts: PreflightFacts, evidence: Evidence): void {
   evidence['server'] = `PostgreSQL ${facts.server.text}`;
   evidence['databaseBytes'] = String(facts.sizeBytes);
   evidence['revision'] = facts.ledger?.revision ?? 'none';
-  evidence['restorePoint'] = facts.restorePoint;
-  for (const { what, freeBytes } of facts.disks) evidence[`free bytes on ${what}`] = String(freeBytes);
+  evidence[RESTORE_POINT] = facts.restorePoint.method;
+  const { backupVolume, server } = facts.disks;
+  evidence['free bytes on the backup volume'] = String(backupVolume);
+  if (server !== undefined) evidence['free bytes on the server’s data directory'] = String(server);
 }
 
 function adoptFiles(work: Work, facts: PreflightFacts): void {

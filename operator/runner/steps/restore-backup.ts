@@ -13,6 +13,7 @@ import { assertRevision } from './migrate.ts';
 import { takePlace } from './put-back.ts';
 import { startSide, verify } from './questions.ts';
 import { readCopy, restoreInto, someOf } from './rehearse.ts';
+import { fetchFromBucket } from './stores.ts';
 
 /**
  * Puts the backup in the database's place, as a person has decided: it is proved whole and this run's own, restored
@@ -42,16 +43,21 @@ export async function restoreBackup(work: Work): Promise<void> {
   if (rehearsal) work.reporter.update({ rehearsal: { ...rehearsal, state: 'Dropped' } });
 }
 
-/** @throws StepFailure RollbackFailed saying what is wrong with the archive; nothing was dropped for it */
-async function provedBackup(work: Work): Promise<Archive & { proof: RecordedProof }> {
+/**
+ * The backup on the volume; where that is missing or damaged, the copy in the bucket, brought back to the volume.
+ *
+ * @throws StepFailure RollbackFailed saying what is wrong with it; nothing was dropped for it
+ */
+async function provedBackup(work: Work): Promise<ProvedBackup> {
   const { archive: path, sha256 } = work.reporter.status.backup ?? {};
   try {
     if (!path || !sha256) throw new Error('the status does not say where the backup is');
-    const { proof, ...archive } = { ...(await readRecord(path)), path };
-    refuseAnother(path, archive, { ...identityOf(work), sha256 });
-    if (!proof) throw new Error(`${path}.json does not say what was in it`);
-    await readArchive(archive, dumpOptions(work, work.names.rehearsal));
-    return { ...archive, proof };
+    return await prove(work, path, sha256).catch(async (error: unknown) => {
+      work.signal.throwIfAborted();
+      if (!(await fetchFromBucket(work, path))) throw error;
+      warn(work.reporter, `The backup was brought back from the bucket: ${messageOf(error)}`);
+      return prove(work, path, sha256);
+    });
   } catch (error) {
     work.signal.throwIfAborted();
     throw new StepFailure(
@@ -59,6 +65,16 @@ async function provedBackup(work: Work): Promise<Archive & { proof: RecordedProo
       `the backup cannot be restored, and nothing was dropped for it: ${messageOf(error)}`,
     );
   }
+}
+
+type ProvedBackup = Archive & { proof: RecordedProof };
+
+async function prove(work: Work, path: string, sha256: string): Promise<ProvedBackup> {
+  const { proof, ...archive } = { ...(await readRecord(path)), path };
+  refuseAnother(path, archive, { ...identityOf(work), sha256 });
+  if (!proof) throw new Error(`${path}.json does not say what was in it`);
+  await readArchive(archive, dumpOptions(work, work.names.rehearsal));
+  return { ...archive, proof };
 }
 
 /** Both renames are one transaction, and the name of the database that was replaced was free before. */

@@ -5,6 +5,7 @@ import { compareDatabaseSettings, readDatabaseSettings, statementsFor } from '..
 import { identifier } from '../postgres/identifiers.ts';
 import type { Session } from '../postgres/session.ts';
 import { currentName, openTarget } from '../establish.ts';
+import type { RestorePointMethod } from '../core/restore-point-choice.ts';
 import { compareFigures } from '../core/snapshots.ts';
 import { bytesInWords, count, durationInWords } from '../core/words.ts';
 import { runStep, stepOf, type Evidence, type Work } from '../work.ts';
@@ -13,7 +14,16 @@ import { questionTimeout, startSide } from './questions.ts';
 import { takeFigures } from '../postgres/ask.ts';
 import { takeDump } from './restore-dump.ts';
 
-export type RestorePointMethod = 'Template' | 'Dump' | 'None';
+/** The Preflight's evidence of what it chose: the outage keeps to it, also after the runner was started again. */
+export const RESTORE_POINT = 'restorePoint';
+
+/** What the run has recorded, else what its Preflight chose. */
+export function restorePointMethod({ reporter: { status }, spec }: Work): RestorePointMethod {
+  const { restorePoint: wanted } = spec.plan.rollback;
+  if (status.restorePoint) return status.restorePoint.method;
+  if (wanted !== 'Auto') return wanted;
+  return stepOf(status, 'Preflight')?.evidence?.[RESTORE_POINT] === 'Dump' ? 'Dump' : 'Template';
+}
 
 /**
  * Takes what the database can be put back to, and the figures that must be the same afterwards: both are read back from

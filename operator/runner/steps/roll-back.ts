@@ -10,6 +10,7 @@ import { acceptAsItIs } from './accept.ts';
 import { putBack, verifyPutBack } from './put-back.ts';
 import { dropRehearsal } from './rehearse.ts';
 import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
+import { releaseBackups, removeOldBackups } from './retention.ts';
 import { restoreBackup } from './restore-backup.ts';
 import { putBackDump, removeDump } from './restore-dump.ts';
 
@@ -144,6 +145,8 @@ export async function finish(work: Work): Promise<void> {
   const { restorePoint } = reporter.status;
   if (restorePoint && restorePoint.state !== 'PutBack')
     reporter.update({ restorePoint: { ...restorePoint, state: 'Dropped' } });
+  await releaseBackups(work);
+  await removeOldBackups(work);
 }
 
 async function unfenceIfUp(work: Work): Promise<void> {

@@ -1,15 +1,21 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileSafe } from '../core/names.ts';
+import { fileSafe, type RunIdentity } from '../core/names.ts';
 import { fingerprintOf, type Fingerprint } from '../postgres/fingerprint.ts';
 import type { Work } from '../work.ts';
 
 /**
- * A run's own folder on the backup volume. Its name alone would not do: a PhaseMigration that is deleted and made again
- * has runs of the same names, which must neither take an older backup for their own nor write over it.
+ * Name of a run's own folder among the backups of its namespace. The run's name alone would not do: a PhaseMigration
+ * that is deleted and made again has runs of the same names, which must neither take an older backup for their own nor
+ * write over it.
  */
+export function runFolderName(run: RunIdentity): string {
+  return `${fileSafe(run.name)}-${fileSafe(run.uid.slice(0, 8))}`;
+}
+
+/** A run's own folder on the backup volume. */
 export function runFolder({ folders, run }: Pick<Work, 'folders' | 'run'>): string {
-  return join(folders.backup, fileSafe(run.namespace), `${fileSafe(run.name)}-${fileSafe(run.uid.slice(0, 8))}`);
+  return join(folders.backup, fileSafe(run.namespace), runFolderName(run));
 }
 
 /** Keeps the schema as it was, so that differences can be named after a crash too. */
