@@ -11,8 +11,10 @@ import { createApplication, REPLICAS } from './objects.ts';
 import { isReady } from './kubelet.ts';
 import { OperatorProcess } from './operator-process.ts';
 import type { Gate } from './pool.ts';
+import type { Versions } from './program.ts';
 import { FaultProxy, type PassedCall } from './proxy.ts';
 import { Site } from './site.ts';
+import { bringNewerBack, versionsOf } from './versions.ts';
 
 /** What all runs of a sweep share. */
 export interface Ground {
@@ -30,8 +32,7 @@ export interface Ground {
 export interface AttemptOptions {
   history: HistoryName;
   fault?: Fault;
-  /** The bundled operator. */
-  program: string;
+  versions: Versions;
   /** What the end must be; a reference run has none. */
   reference?: EndState;
   /** A run must be at rest so long after the last fault. */
@@ -68,10 +69,14 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
   const script = history.script(() => stage.current!);
   const site = new Site({ client: ground.client, watch: ground.watch, namespace, script });
   const operators: OperatorProcess[] = [];
+  const { first, then } = versionsOf(options.fault, options.versions);
   const proxy = await FaultProxy.start({
     plane: ground.plane,
     fault: options.fault,
-    kill: async () => operators[0]?.kill(),
+    kill: async () => {
+      if (operators[0]) operators[0].program = then;
+      await operators[0]?.kill();
+    },
     beforeWrite: (call, body) => site.inspect(call, body),
     applicationAnswers: () => site.applicationAnswers(),
   });
@@ -81,23 +86,44 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
     await createApplication(ground.client, namespace);
     while (site.applicationPods().filter(isReady).length < REPLICAS) await site.changed(ground.signal);
     const kubeconfig = await writeKubeconfig(ground, namespace, proxy.url);
-    const operator = new OperatorProcess({ program: options.program, kubeconfig, proxyUrl: proxy.url, namespace });
+    const operator = new OperatorProcess({ program: first, kubeconfig, proxyUrl: proxy.url, namespace });
     operators.push(operator);
     const startedAt = Date.now();
     if (options.history === 'success') proxy.begin();
     operator.start();
+    const older = startFollowing(ground, options, { site, proxy, operator });
     await history.play(stage.current);
     const rest = await untilAtRest(ground, {
       ...{ site, proxy, history, startedAt, onEnd: leave },
       restMilliseconds: options.restMilliseconds ?? WHOLE_RUN_MILLISECONDS,
     });
-    return await judge(options, { site, proxy, operator, rest, startedAt });
+    return await judge(options, { site, proxy, operator, rest: [...rest, ...(await older.end())], startedAt });
   } finally {
     leave();
     await operators[0]?.stop();
     proxy.close();
     site.close();
   }
+}
+
+/** After a downgrade the newer version comes back in the middle of everything else. */
+function startFollowing(
+  ground: Ground,
+  { fault, versions }: AttemptOptions,
+  playing: Parameters<typeof bringNewerBack>[0],
+): { end: () => Promise<string[]> } {
+  if (fault?.at !== 'Call' || fault.fault !== 'downgrade') return { end: () => Promise.resolve([]) };
+  const ending = new AbortController();
+  const signal = AbortSignal.any([ending.signal, ground.signal]);
+  const following = bringNewerBack(playing, versions.newer, signal);
+  following.catch(() => undefined);
+  return {
+    end: () => {
+      // Its call may not have come in this run.
+      if (playing.proxy.faultedAt === undefined) ending.abort();
+      return following.catch((error: unknown) => (ending.signal.aborted ? [] : Promise.reject(error as Error)));
+    },
+  };
 }
 
 async function writeKubeconfig({ plane, folder }: Ground, namespace: string, url: string): Promise<string> {

@@ -1,4 +1,7 @@
-/** What can go wrong with one mutating call. */
+/**
+ * What can go wrong with one mutating call. `upgrade`, `downgrade`: after it the operator is killed, and the one that is
+ * started is a build of a newer or of an older version; that older one is replaced again when it has nothing to do.
+ */
 export const CALL_FAULTS = [
   'kill-before',
   'kill-after',
@@ -9,6 +12,8 @@ export const CALL_FAULTS = [
   'reset',
   'lost-answer',
   'black-hole',
+  'upgrade',
+  'downgrade',
 ] as const;
 export type CallFault = (typeof CALL_FAULTS)[number];
 

@@ -7,7 +7,7 @@ import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import { mutations, type Mutation } from './mutations.ts';
 import { atATime, Gate } from './pool.ts';
-import { buildOperator } from './program.ts';
+import { buildOperator, buildVersions, type Versions } from './program.ts';
 import { playReferences, restAfter } from './sweep.ts';
 
 export interface MutationCheckOptions {
@@ -42,11 +42,12 @@ export async function checkMutations(options: MutationCheckOptions): Promise<Ver
   return withGround({ quietMilliseconds: QUIET_MILLISECONDS, gate, signal, progress }, async (ground) => {
     const names = Object.keys(histories) as HistoryName[];
     progress('reference runs of the sound operator');
-    const references = await playReferences(ground, names, await buildOperator(join(ground.folder, 'sound')));
+    const versions = await buildVersions(ground.folder);
+    const references = await playReferences(ground, names, versions);
     const cases = names.flatMap((name) => casesOf(name, references.get(name)!));
     const verdicts: Verdict[] = [];
     await atATime(cpus().length * 2, planted, async (mutation) => {
-      verdicts.push(await checkOne(ground, mutation, { cases, references }));
+      verdicts.push(await checkOne(ground, mutation, { cases, references, versions }));
       const caught = verdicts.filter(({ caughtBy }) => caughtBy).length;
       progress(`${caught} caught of ${verdicts.length}; ${planted.length} planted`);
     });
@@ -57,11 +58,13 @@ export async function checkMutations(options: MutationCheckOptions): Promise<Ver
 interface Sound {
   cases: Case[];
   references: Map<HistoryName, Attempt>;
+  versions: Versions;
 }
 
-async function checkOne(ground: Ground, mutation: Mutation, { cases, references }: Sound): Promise<Verdict> {
+async function checkOne(ground: Ground, mutation: Mutation, sound: Sound): Promise<Verdict> {
+  const { cases, references, versions } = sound;
   const number = mutations.indexOf(mutation);
-  const program = await buildOperator(join(ground.folder, `planted-${number}`), mutation.patches);
+  const current = await buildOperator(join(ground.folder, `planted-${number}`), mutation.patches);
   const fitting = cases.filter((one) => mutation.shownBy.test(idOf(one)));
   if (fitting.length === 0) throw new Error(`No case fits the planted bug "${mutation.name}".`);
   let runs = 0;
@@ -70,7 +73,7 @@ async function checkOne(ground: Ground, mutation: Mutation, { cases, references 
     const reference = references.get(one.history)!.endState;
     const { problems } = await makeAttempt(ground, {
       ...one,
-      program,
+      versions: { ...versions, current },
       reference,
       restMilliseconds: restAfter(references),
     });

@@ -170,4 +170,15 @@ export const mutations: Mutation[] = [
     ],
     shownBy: /^deleted\/patch-run\.\d:(409|kill-after)$/,
   },
+  {
+    name: 'an older version carries on a run of a newer one',
+    patches: [
+      {
+        file: 'operator/controller/decide/protocol.ts',
+        find: 'return spec.protocol > RUN_PROTOCOL;',
+        replace: 'return false && spec.protocol > RUN_PROTOCOL;',
+      },
+    ],
+    shownBy: /^success\/patch-run-status\.[4-6]:downgrade$/,
+  },
 ];

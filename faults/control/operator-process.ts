@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface OperatorOptions {
-  /** The bundled program. */
+  /** The bundled program that is started first. */
   program: string;
   /** Path of a kubeconfig that leads to the proxy. */
   kubeconfig: string;
@@ -24,6 +24,8 @@ export class OperatorProcess {
   /** Ends that nobody here had asked for. */
   readonly ends: string[] = [];
   starts = 0;
+  /** The bundled program that the next start is of. */
+  program: string;
   private readonly options: OperatorOptions;
   private child: ChildProcess | undefined;
   private stopping = false;
@@ -31,12 +33,14 @@ export class OperatorProcess {
 
   constructor(options: OperatorOptions) {
     this.options = options;
+    this.program = options.program;
   }
 
   start(): void {
     if (this.stopping) return;
     this.starts += 1;
-    const { program, kubeconfig, proxyUrl, namespace } = this.options;
+    const { program } = this;
+    const { kubeconfig, proxyUrl, namespace } = this.options;
     const child = spawn('setpriv', ['--pdeathsig=KILL', '--', process.execPath, program], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { cloneRoot } from '../../e2e/cluster/paths.ts';
 import { bundling, programs } from '../../setup/bundle.ts';
+import { RUN_PROTOCOL } from '../../operator/api/names.ts';
 
 /** A planted bug: one place of the source says something else. */
 export interface Patch {
@@ -27,6 +28,28 @@ export async function buildOperator(folder: string, patches: Patch[] = []): Prom
     plugins: [patcher(patches)],
   });
   return join(folder, 'main.mjs');
+}
+
+/** Makes a build whose runs the sources that are there do not understand. */
+const NEWER_VERSION: Patch = {
+  file: 'operator/api/names.ts',
+  find: `RUN_PROTOCOL = ${RUN_PROTOCOL};`,
+  replace: `RUN_PROTOCOL = ${RUN_PROTOCOL + 1};`,
+};
+
+/** Bundled operators of two versions. */
+export interface Versions {
+  current: string;
+  newer: string;
+}
+
+/** The sources as they are, and a version of them that a later release might be. */
+export async function buildVersions(folder: string): Promise<Versions> {
+  const [current, newer] = await Promise.all([
+    buildOperator(join(folder, 'operator')),
+    buildOperator(join(folder, 'newer'), [NEWER_VERSION]),
+  ]);
+  return { current, newer };
 }
 
 function patcher(patches: Patch[]): Plugin {

@@ -93,7 +93,8 @@ export class FaultProxy {
     this.agent.destroy();
   }
 
-  private faulted(): void {
+  /** Something has gone wrong now. */
+  faulted(): void {
     this.faultedAt = Date.now();
   }
 
@@ -146,6 +147,8 @@ export class FaultProxy {
         await this.options.kill();
         break;
       case 'kill-after':
+      case 'upgrade':
+      case 'downgrade':
         await this.forward(request, body);
         await this.options.kill();
         break;

@@ -1,12 +1,11 @@
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import type { Progress } from '../../e2e/cluster/progress.ts';
 import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
 import { casesOf, idOf, isSlow, longForm, matches, sample, type Case } from './cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import { atATime, Gate } from './pool.ts';
-import { buildOperator } from './program.ts';
+import { buildVersions, type Versions } from './program.ts';
 
 export interface SweepOptions {
   /** Every call and every watch of every history, and a minute of quiet after each run. */
@@ -71,10 +70,10 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const quietMilliseconds = options.quietSeconds === undefined ? QUIET[form] : options.quietSeconds * 1000;
   return withGround({ quietMilliseconds, gate, signal, progress }, async (ground) => {
     progress('building the operator');
-    const program = await buildOperator(join(ground.folder, 'operator'));
+    const versions = await buildVersions(ground.folder);
     const wanted = historiesOf(only);
     progress(`reference runs: ${wanted.join(', ')}`);
-    const references = await playReferences(ground, wanted, program);
+    const references = await playReferences(ground, wanted, versions);
     const restMilliseconds = restAfter(references);
     const all = wanted.flatMap((history) => casesOf(history, references.get(history)!));
     const cases = choose(all, options);
@@ -84,7 +83,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       if (signal.aborted) return;
       const began = performance.now();
       const reference = references.get(one.history)!.endState;
-      const attempt = await makeAttempt(ground, { ...one, program, reference, restMilliseconds });
+      const attempt = await makeAttempt(ground, { ...one, versions, reference, restMilliseconds });
       const run = { case: one, id: idOf(one), attempt, milliseconds: performance.now() - began };
       runs.push(run);
       options.onResult?.(run);
@@ -121,10 +120,10 @@ function historiesOf(only: string | undefined): HistoryName[] {
 export async function playReferences(
   ground: Ground,
   wanted: HistoryName[],
-  program: string,
+  versions: Versions,
 ): Promise<Map<HistoryName, Attempt>> {
   const played = await Promise.all(
-    wanted.map(async (history) => [history, await makeAttempt(ground, { history, program })] as const),
+    wanted.map(async (history) => [history, await makeAttempt(ground, { history, versions })] as const),
   );
   for (const [history, { problems, log }] of played)
     if (problems.length > 0)
