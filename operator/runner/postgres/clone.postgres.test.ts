@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { startPostgres, type Postgres } from '../../../e2e/cluster/postgres.ts';
-import { cloneDatabase, cloneStrategy } from './clone.ts';
+import { cloneDatabase, cloneStrategy, dropDatabase } from './clone.ts';
 import { Session } from './session.ts';
+import { until } from './wait.ts';
 
 describe('A clone', function () {
   this.timeout(60_000);
@@ -33,4 +34,27 @@ describe('A clone', function () {
       await session.close();
       expect(await server.psql('SELECT count(*) FROM item', `${source} clone`)).equal('4000');
     });
+
+  it('is dropped by its owner although autovacuum works on it, whose sessions only a superuser may end', async () => {
+    // Looks every second, and then takes for ever.
+    const settings = {
+      autovacuum_naptime: '1',
+      autovacuum_vacuum_cost_delay: '100',
+      autovacuum_vacuum_cost_limit: '1',
+    };
+    const busy = await startPostgres({ settings });
+    try {
+      await busy.psql('CREATE ROLE owner LOGIN CREATEDB; GRANT pg_signal_backend TO owner');
+      await busy.psql('CREATE DATABASE vacuumed OWNER owner');
+      await busy.psql('CREATE TABLE item AS SELECT generate_series(1, 100000) AS id; DELETE FROM item', 'vacuumed');
+      const worker = `SELECT count(*) FROM pg_stat_activity WHERE datname = 'vacuumed' AND backend_type = 'autovacuum worker'`;
+      await until(30_000, 'autovacuum', async () => (await busy.psql(worker)) === '1');
+      const session = await Session.open({ ...busy, user: 'owner', database: 'postgres' }, 'postgres', 'test');
+      await dropDatabase(session, 'vacuumed');
+      await session.close();
+      expect(await busy.psql(`SELECT count(*) FROM pg_database WHERE datname = 'vacuumed'`)).equal('0');
+    } finally {
+      await busy.stop();
+    }
+  });
 });

@@ -30,7 +30,9 @@ export async function cloneDatabase(
 /** Drops a database of ours. Sessions on it (only our own can be there) are ended first. */
 export async function dropDatabase(session: Session, database: string): Promise<void> {
   await session.query(
-    'SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()',
+    // An autovacuum worker is nobody's (usesysid is NULL), and only a superuser may end it; DROP DATABASE itself does.
+    `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+     WHERE datname = $1 AND usesysid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()`,
     [database],
   );
   // A restore point is a template database where the original is one; a half-dropped database must not be altered.
