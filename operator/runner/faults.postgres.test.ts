@@ -98,6 +98,41 @@ describe('A run whose PostgreSQL or network fails', function () {
         });
   });
 
+  describe('when pg_dump or pg_restore is cut off while the runner’s own connections last', () => {
+    /** The first statement of both. */
+    const ofPrograms = /set_config\('search_path', '', false\)/;
+
+    async function cutOff(times: number): Promise<void> {
+      const options = { plan: { ...UNDONE_AFTER_COMMIT?.plan, rollback: { strategy: 'Auto', restorePoint: 'Dump' } } };
+      scenario = await Scenario.create(server, options as Options);
+      const wire = await Wire.to(server);
+      let left = times;
+      wire.onQuery = (text) => (ofPrograms.test(text) && left-- > 0 ? 'CutBefore' : undefined);
+      const operator = conduct(scenario, { failingJob: JOB.name });
+      const runner = scenario.start({ databaseUrl: scenario.urlAt(wire.port) });
+      try {
+        await (times === Infinity ? scenario.failed('Backup') : Promise.race([runner.ended, operator.failed]));
+      } finally {
+        operator.stop();
+        runner.kill();
+        await runner.ended.catch(() => undefined);
+        await wire.close();
+      }
+    }
+
+    it('twice, starts it again, and undoes by the restore point all the same', async () => {
+      await cutOff(2);
+      expect(scenario.step('Rollback')?.message).match(/^The restore point took/);
+      await expectExactly(scenario, PUT_BACK);
+    });
+
+    it('again and again, fails with its words', async () => {
+      await cutOff(Infinity);
+      expect(scenario.step('Backup')).include({ state: 'Failed', reason: 'BackupFailed' });
+      expect(scenario.step('Backup')?.message).match(/^pg_dump ended with code 1: .*server closed the connection/s);
+    });
+  });
+
   describe('when its connection is cut at one query of the outage after the other', () => {
     const ways = [
       { title: 'carried through', options: {}, wishes: {}, expected: MIGRATED },

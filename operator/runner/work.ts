@@ -15,6 +15,7 @@ import {
 } from './core/failure.ts';
 import type { DatabaseNames, RunIdentity } from './core/names.ts';
 import type { Migration, Operation } from './core/migrations.ts';
+import { ProgramCutOff } from './postgres/client-programs.ts';
 import { describeDatabaseError, sqlState, type Session } from './postgres/session.ts';
 import type { Fingerprint } from './postgres/fingerprint.ts';
 import type { Sessions } from './postgres/sessions.ts';
@@ -103,7 +104,7 @@ export async function runStep(
     work.logger.info(`${name}: ${step.state}`, { reason: step.reason, detail: step.message, ...evidence });
   };
   try {
-    const message = await body(evidence);
+    const message = await withPrograms(work, () => body(evidence));
     end({ state: 'Succeeded', ...(message ? { message: cut(message, MAX_MESSAGE) } : {}) });
   } catch (error) {
     if (isTransient(error)) throw error;
@@ -119,6 +120,23 @@ export async function runStep(
     Object.assign(evidence, failure.evidence);
     end({ state: 'Failed', reason: failure.reason, message: cut(failure.message, MAX_MESSAGE) });
     throw failure;
+  }
+}
+
+/** So often may pg_dump or pg_restore lose its connection while ours lasts, before that fails the step. */
+const MOST_CUT_OFF = 3;
+
+/** A program that was cut off has told nothing of the step, which looks at everything anew: as after a restart. */
+async function withPrograms<T>({ maintenance, logger }: Pick<Work, 'maintenance' | 'logger'>, body: () => Promise<T>) {
+  for (let cutOff = 1; ; cutOff++) {
+    try {
+      return await body();
+    } catch (error) {
+      if (!(error instanceof ProgramCutOff) || cutOff === MOST_CUT_OFF) throw error;
+      logger.info('A client program was cut off; it is started again.', { because: error.message });
+      // Where the server itself went away that is what is to be dealt with.
+      await maintenance.query('SELECT 1');
+    }
   }
 }
 

@@ -9,6 +9,23 @@ type Name = 'pg_dump' | 'pg_restore';
 
 const LONGEST_OUTPUT = 4000;
 
+/** A client program was cut off from the server, or did not find it: nothing is said of what it was doing. */
+export class ProgramCutOff extends Error {
+  override readonly name = 'ProgramCutOff';
+}
+
+/** libpq's words for that (fe-connect.c, fe-misc.c, and the server's own last ones). */
+const CUT_OFF = new RegExp(
+  [
+    'server closed the connection unexpectedly',
+    'could not (receive data from|send data to) server',
+    'no connection to the server',
+    'terminating connection',
+    'connection to server .* failed: (Connection (refused|timed out|reset)|timeout expired|No route to host)',
+    'the database system is (starting up|shutting down|in recovery mode|not yet accepting connections)',
+  ].join('|'),
+);
+
 /** Where a client program of the server's major version is: a newer pg_dump writes what an older server cannot read. */
 export async function clientProgram(name: Name, major: number): Promise<string | undefined> {
   const folders = [
@@ -78,7 +95,11 @@ export async function runProgram(
   return output;
 }
 
-/** Resolves when a program has ended well; rejects with the end of its own complaint. */
+/**
+ * Resolves when a program has ended well.
+ *
+ * @throws ProgramCutOff, Error with the end of its own complaint
+ */
 export function endOf(child: ChildProcess, name: string): Promise<void> {
   let complaint = '';
   child.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(-LONGEST_OUTPUT)));
@@ -87,7 +108,8 @@ export function endOf(child: ChildProcess, name: string): Promise<void> {
     child.on('close', (code, signal) => {
       if (code === 0) return resolve();
       const words = redact(complaint.trim()) || 'it said nothing';
-      reject(new Error(`${name} ended with ${signal ?? `code ${code}`}: ${words}`));
+      const end = `${name} ended with ${signal ?? `code ${code}`}: ${words}`;
+      reject(CUT_OFF.test(complaint) ? new ProgramCutOff(end) : new Error(end));
     });
   });
 }
