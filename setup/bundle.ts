@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type BuildOptions } from 'esbuild';
+import { build, type BuildOptions, type Metafile } from 'esbuild';
 
 /**
  * Puts each program into few files of JavaScript, so that images need no npm and hold only what runs. The Dockerfile
@@ -31,6 +31,13 @@ const banner = [
 
 /** Files that a dependency reads from beside its own code, by a part of that code's path. */
 const companions = { 'node_modules/libpg-query/': ['node_modules/libpg-query/wasm/libpg-query.wasm'] };
+
+/** Files, relative to the clone, that must lie beside a bundle of these inputs. */
+export function companionsOf({ inputs }: Pick<Metafile, 'inputs'>): string[] {
+  return Object.entries(companions)
+    .filter(([part]) => Object.keys(inputs).some((input) => input.includes(part)))
+    .flatMap(([, files]) => files);
+}
 
 /**
  * Writes `dist/PROGRAM/main.mjs`, the parts that it loads on demand and the licences of what is in them, and Node's own licence.
@@ -72,14 +79,13 @@ async function bundleOne(name: BundledProgram): Promise<void> {
     write: false,
     metafile: true,
   });
-  const inputs = Object.keys(result.metafile.inputs);
-  const beside = Object.entries(companions)
-    .filter(([part]) => inputs.some((input) => input.includes(part)))
-    .flatMap(([, files]) => files);
   const files = [
     ...result.outputFiles,
     ...(await Promise.all(
-      beside.map(async (file) => ({ path: join(folder, basename(file)), contents: await readFile(join(root, file)) })),
+      companionsOf(result.metafile).map(async (file) => ({
+        path: join(folder, basename(file)),
+        contents: await readFile(join(root, file)),
+      })),
     )),
   ];
   for (const file of files) await replace(file.path, file.contents);

@@ -88,7 +88,7 @@ describe('A runner that is killed with SIGKILL at each of its reports', function
     const moment = report % 2 === 0 ? 'Lost' : 'Written';
     const work = async () => {
       const at = (_status: unknown, made: number) => made === report;
-      const end = await processes.start(scenario, 1, { at, signal: 'SIGKILL', moment }).ended;
+      const end = await processes.start(scenario, 1, { signalAt: { at, signal: 'SIGKILL', moment } }).ended;
       if (end !== 'killed') return end;
       scenario.memory.setEpoch(++scenario.epoch);
       return processes.start(scenario, 2).ended;

@@ -65,8 +65,10 @@ describe('Two who want to work on one database', function () {
       scenario = await Scenario.create(server);
       const operator = conduct(scenario, {});
       const older = processes.start(scenario, 1, {
-        at: ({ steps }) => steps?.some(({ name, state }) => name === step && state === 'Running') ?? false,
-        signal: 'SIGSTOP',
+        signalAt: {
+          at: ({ steps }) => steps?.some(({ name, state }) => name === step && state === 'Running') ?? false,
+          signal: 'SIGSTOP',
+        },
       });
       await older.signalled;
       expect(Number(await sessionsOfStart(1))).greaterThan(0);
@@ -148,8 +150,7 @@ describe('Two who want to work on one database', function () {
     scenario = await Scenario.create(server);
     const operator = conduct(scenario, {});
     const older = processes.start(scenario, 1, {
-      at: ({ reachedGoal }) => reachedGoal === 'Prepared',
-      signal: 'SIGSTOP',
+      signalAt: { at: ({ reachedGoal }) => reachedGoal === 'Prepared', signal: 'SIGSTOP' },
     });
     await older.signalled;
     const newer = scenario.startNext();

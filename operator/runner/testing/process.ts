@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { RunnerStatus } from '../../api/phase-migration-run.ts';
 import type { PhaseMigrationRun } from '../../api/resources.ts';
 import { Superseded } from '../core/failure.ts';
@@ -29,28 +29,45 @@ export interface RunnerProcess {
   ended: Promise<string>;
   /** Resolves when it was sent its signal; never without one. */
   signalled: Promise<void>;
-  signal(name: 'SIGKILL' | 'SIGCONT'): void;
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
+}
+
+export interface StartOptions {
+  signalAt?: SignalAt;
+  /** Default: the scenario's own, without anything in between. */
+  databaseUrl?: string;
+  /** Default: the scenario's own. */
+  port?: RunPort;
 }
 
 /** Starts runners in processes of their own; the next one is always loaded already, because loading takes longest. */
 export class RunnerProcesses {
-  #spare = spawnRunner();
-  readonly #all = new Set<ChildProcess>([this.#spare]);
+  readonly #program: string;
+  #spare: ChildProcess;
+  readonly #all: Set<ChildProcess>;
+
+  /** @param program what is started: a bundle of `process-main.ts`, say */
+  constructor(program = join(import.meta.dirname, 'process-main.ts')) {
+    this.#program = program;
+    this.#spare = spawnRunner(program);
+    this.#all = new Set([this.#spare]);
+  }
 
   /** Lets one start of the runner work on the scenario's run. */
-  start(scenario: Scenario, epoch: number, signalAt?: SignalAt): RunnerProcess {
+  start(scenario: Scenario, epoch: number, options: StartOptions = {}): RunnerProcess {
     const child = this.#spare;
-    this.#spare = spawnRunner();
+    this.#spare = spawnRunner(this.#program);
     this.#all.add(this.#spare);
-    const { folders, url } = scenario;
-    const link = new Link(child, scenario.memory.port(epoch), signalAt);
-    tell(child, { what: 'start', options: { databaseUrl: url, epoch, folders } });
+    const { signalAt, databaseUrl = scenario.url, port = scenario.memory.port(epoch) } = options;
+    const { folders } = scenario;
+    const link = new Link(child, port, signalAt);
+    tell(child, { what: 'start', options: { databaseUrl, epoch, folders } });
     const ended = once(child, 'exit').then(() => {
       link.close();
       this.#all.delete(child);
       return link.end ?? (child.signalCode === 'SIGKILL' ? 'killed' : `exit code ${child.exitCode}`);
     });
-    return { ended, signalled: link.signalled, signal: (name) => void child.kill(name) };
+    return { ended, signalled: link.signalled, signal: (name) => signalPod(child, name) };
   }
 
   /** Ends all processes. */
@@ -58,18 +75,35 @@ export class RunnerProcesses {
     await Promise.all(
       [...this.#all].map(async (child) => {
         if (child.exitCode !== null || child.signalCode !== null) return;
-        child.kill('SIGKILL');
+        signalPod(child, 'SIGKILL');
         await once(child, 'exit');
       }),
     );
   }
 }
 
-function spawnRunner(): ChildProcess {
-  return fork(join(import.meta.dirname, 'process-main.ts'), {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+/** In a process group of its own, which is what a pod is to its processes; it never outlives this process. */
+function spawnRunner(program: string): ChildProcess {
+  return fork(program, {
+    execPath: 'setpriv',
+    execArgv: ['--pdeathsig=KILL', '--', process.execPath, '--disable-warning=ExperimentalWarning'],
+    // Hundreds of starts of the same program.
+    ...(program.endsWith('.ts')
+      ? {}
+      : { env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(program), 'compile-cache') } }),
     serialization: 'advanced',
+    detached: true,
   });
+}
+
+/** Reaches the runner and the programs that it started. */
+function signalPod(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch (error) {
+    // It has ended already.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function tell(child: ChildProcess, message: ToRunner): void {
@@ -123,7 +157,7 @@ class Link {
     const isDue = !this.#hasSignalled && this.#signalAt?.at(status, ++this.#reports) === true;
     if (!isDue) return this.#port.report(status);
     this.#hasSignalled = true;
-    this.#child.kill(this.#signalAt?.signal);
+    signalPod(this.#child, this.#signalAt.signal);
     if (this.#signalAt?.moment !== 'Lost') await this.#port.report(status);
     this.#onSignalled();
   }

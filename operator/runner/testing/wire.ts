@@ -1,9 +1,8 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { ClientMessages, type ClientMessage } from './protocol.ts';
 
 /** What becomes of the connection that a query is on: cut before the server has it, or before its answer comes back. */
 export type Fate = 'CutBefore' | 'LoseAnswer' | undefined;
-
-const ENCRYPTION_REQUESTS = [80877103, 80877104];
 
 /** The wire between runner and server, which can be cut at any query. */
 export class Wire {
@@ -41,8 +40,8 @@ export class Wire {
       });
     }
     server.on('data', (data) => (isLosing ? cut() : client.write(data)));
-    const messages = new Messages();
-    const pass = async (message: Message) => {
+    const messages = new ClientMessages();
+    const pass = async (message: ClientMessage) => {
       const fate = message.query === undefined ? undefined : await this.onQuery(message.query);
       if (fate === 'CutBefore') return cut();
       isLosing ||= fate === 'LoseAnswer';
@@ -57,42 +56,5 @@ export class Wire {
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
-
-interface Message {
-  bytes: Buffer;
-  /** SQL text, where the message carries some. */
-  query?: string;
-}
-
-/** Splits what a client sends into the messages of PostgreSQL's protocol. */
-class Messages {
-  #rest = Buffer.alloc(0);
-  #started = false;
-
-  push(data: Buffer): Message[] {
-    this.#rest = Buffer.concat([this.#rest, data]);
-    const messages: Message[] = [];
-    for (let message = this.#next(); message; message = this.#next()) messages.push(message);
-    return messages;
-  }
-
-  #next(): Message | undefined {
-    // Only the messages before the start have no type byte.
-    const lengthAt = this.#started ? 1 : 0;
-    if (this.#rest.length < lengthAt + 4) return undefined;
-    const end = lengthAt + this.#rest.readInt32BE(lengthAt);
-    if (this.#rest.length < end) return undefined;
-    const bytes = this.#rest.subarray(0, end);
-    this.#rest = this.#rest.subarray(end);
-    if (!this.#started) {
-      this.#started = !ENCRYPTION_REQUESTS.includes(bytes.readInt32BE(4));
-      return { bytes };
-    }
-    const parts = bytes.subarray(5).toString().split('\0');
-    const type = String.fromCharCode(bytes[0]!);
-    const query = type === 'Q' ? parts[0] : type === 'P' ? parts[1] : undefined;
-    return query === undefined ? { bytes } : { bytes, query };
   }
 }
