@@ -6,6 +6,7 @@ import { execa } from 'execa';
 import { ensureSystemPackages } from './offline/system-packages.ts';
 import { freePort } from './ports.ts';
 import { startService, type Service } from './service.ts';
+import { mountSmallDisk } from './small-disk.ts';
 import { isRunning, makeThrowawayFolder, removeThrowawayFolder } from './throwaway.ts';
 
 export interface PostgresOptions {
@@ -23,6 +24,8 @@ export interface PostgresOptions {
 export interface Postgres {
   readonly host: string;
   readonly port: number;
+  /** Where its data lies. */
+  readonly folder: string;
   /** URL of the database `postgres` as superuser. */
   readonly superuserUrl: string;
   /** URL of the named database as superuser. */
@@ -84,6 +87,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return {
     host,
     port,
+    folder: data,
     superuserUrl: adminUrl('postgres'),
     adminUrl,
     psql: async (sql, database = 'postgres') => {
@@ -109,7 +113,7 @@ async function initialise(binaries: string, folder: string, options: PostgresOpt
   await mkdir(data, { mode: 0o700 });
   if (user) {
     const ids = await Promise.all(['-u', '-g'].map(async (flag) => Number((await execa('id', [flag, user])).stdout)));
-    if (options.diskMebibytes !== undefined) await mountDisk(data, options.diskMebibytes);
+    if (options.diskMebibytes !== undefined) await mountSmallDisk(data, options.diskMebibytes);
     for (const path of [folder, data]) await chown(path, ids[0]!, ids[1]!);
   }
   const initdb = ['-D', data, '-U', superuser, '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'];
@@ -132,10 +136,6 @@ async function appendSettings(data: string, options: PostgresOptions): Promise<v
   const authentication = join(data, 'pg_hba.conf');
   const before = options.hostBasedAuthentication ?? [];
   await writeFile(authentication, [...before, await readFile(authentication, 'utf8')].join('\n'));
-}
-
-async function mountDisk(folder: string, mebibytes: number): Promise<void> {
-  await execa('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=0700`, 'phase-migration', folder]);
 }
 
 /** PostgreSQL refuses to run as root. */

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { temporaryFolder } from './paths.ts';
+import { unmountBelow } from './small-disk.ts';
 
 const prefix = 'phase-migration-';
 
@@ -28,13 +28,7 @@ async function sweep(): Promise<void> {
 
 /** Removes the folder with everything in it, also what is mounted there. */
 export async function removeThrowawayFolder(folder: string): Promise<void> {
-  const mounts = await readFile('/proc/self/mounts', 'utf8').catch(() => '');
-  const inside = mounts
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-    .filter((place) => place.startsWith(`${folder}/`));
-  // The last one first: it may be inside of an earlier one.
-  for (const place of inside.reverse()) await execa('umount', ['--lazy', place]);
+  await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
 }
 
