@@ -6,7 +6,7 @@ import { KubeClient } from '../../operator/kube/client.ts';
 import type { Ground } from './attempt.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { createDefinitions } from './objects.ts';
-import type { Gate } from './pool.ts';
+import type { Gate } from '../pool.ts';
 
 /** What PhaseMigrations need of kube-controller-manager; the others would only take the machine's time. */
 const CONTROLLERS = [

@@ -6,8 +6,8 @@ import { casesOf, idOf, type Case } from './cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import { mutations, type Mutation } from './mutations.ts';
-import { atATime, Gate } from './pool.ts';
-import { buildOperator, buildVersions, type Versions } from './program.ts';
+import { atATime, Gate } from '../pool.ts';
+import { buildOperator, buildVersions, type Versions } from '../program.ts';
 import { playReferences, restAfter } from './sweep.ts';
 
 export interface MutationCheckOptions {

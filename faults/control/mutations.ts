@@ -1,4 +1,4 @@
-import type { Patch } from './program.ts';
+import type { Patch } from '../program.ts';
 
 /** A bug that is planted in a copy of the operator, and faulted runs of which at least one must show it. */
 export interface Mutation {
@@ -124,12 +124,12 @@ export const mutations: Mutation[] = [
     patches: [
       {
         file: UNDO,
-        find: 'setImagesWhileDown(draft, (recorded) => recorded.images);',
+        find: 'setImagesWhileDown(draft, (recorded) => imagesAfterwards(draft, recorded));',
         replace: 'setImagesWhileDown(draft, () => ({}));',
       },
       {
         file: UNDO,
-        find: 'bringBack(draft, (recorded) => recorded.images);',
+        find: 'bringBack(draft, (recorded) => imagesAfterwards(draft, recorded));',
         replace: 'bringBack(draft, () => ({}));',
       },
     ],

@@ -4,8 +4,8 @@ import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
 import { casesOf, idOf, isSlow, longForm, matches, sample, type Case } from './cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
-import { atATime, Gate } from './pool.ts';
-import { buildVersions, type Versions } from './program.ts';
+import { atATime, Gate } from '../pool.ts';
+import { buildVersions, type Versions } from '../program.ts';
 
 export interface SweepOptions {
   /** Every call and every watch of every history, and a minute of quiet after each run. */

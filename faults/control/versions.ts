@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RUN_PROTOCOL } from '../../operator/api/names.ts';
 import type { Fault } from './faults.ts';
 import type { OperatorProcess } from './operator-process.ts';
-import type { Versions } from './program.ts';
+import type { Versions } from '../program.ts';
 import type { FaultProxy } from './proxy.ts';
 import type { Site } from './site.ts';
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { differences } from './end-state.ts';
+import { differences } from './differences.ts';
 
 describe('Differences of two end states', () => {
   it('are none of a state with itself, and some as soon as anything else is there', () => {

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { cloneRoot } from '../../e2e/cluster/paths.ts';
-import { bundling, programs } from '../../setup/bundle.ts';
-import { RUN_PROTOCOL } from '../../operator/api/names.ts';
+import { cloneRoot } from '../e2e/cluster/paths.ts';
+import { bundling, companionsOf, programs } from '../setup/bundle.ts';
+import { RUN_PROTOCOL } from '../operator/api/names.ts';
 
 /** A planted bug: one place of the source says something else. */
 export interface Patch {
@@ -21,13 +21,24 @@ export interface Patch {
  * @throws Error when a patch does not fit its file exactly once: then it plants nothing
  */
 export async function buildOperator(folder: string, patches: Patch[] = []): Promise<string> {
-  await build({
+  return buildProgram(programs.operator, folder, patches);
+}
+
+/** Bundles the runner that `RunnerProcesses` starts, as {@link buildOperator} does the operator. */
+export async function buildRunner(folder: string, patches: Patch[] = []): Promise<string> {
+  return buildProgram('operator/runner/testing/process-main.ts', folder, patches);
+}
+
+async function buildProgram(entry: string, folder: string, patches: Patch[]): Promise<string> {
+  const { metafile } = await build({
     ...bundling,
-    entryPoints: [programs.operator],
+    entryPoints: [entry],
     outdir: folder,
+    metafile: true,
     plugins: [patcher(patches)],
   });
-  return join(folder, 'main.mjs');
+  for (const file of companionsOf(metafile)) await copyFile(join(cloneRoot, file), join(folder, basename(file)));
+  return join(folder, basename(entry).replace(/\.ts$/, '.mjs'));
 }
 
 /** Makes a build whose runs the sources that are there do not understand. */
