@@ -1,10 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { main, withProgress } from '../e2e/cluster/terminal.ts';
-import { checkMutations } from './control/mutation-check.ts';
-import { hasFailed, sweep, type FaultedRun } from './control/sweep.ts';
+import { controlPlane } from './control/plane.ts';
+import { databasePlane } from './database/plane.ts';
+import { PREFIX } from './database/cases.ts';
+import type { Plane, PlaneRun, PlantedBug } from './plane.ts';
+
+type PlaneName = 'control' | 'database' | 'all';
 
 interface Options {
-  plane: 'control';
+  plane: PlaneName;
   long: boolean;
   every: boolean;
   seed: number;
@@ -14,50 +18,82 @@ interface Options {
   mutations?: string | true;
 }
 
+const planes: Record<PlaneName, Plane[]> = {
+  control: [controlPlane],
+  database: [databasePlane],
+  all: [controlPlane, databasePlane],
+};
+
 const program = new Command('npm run faults --')
-  .description('Carries runs through while something goes wrong at one call or one watch, and compares how they end.')
-  .addOption(new Option('--plane <name>', 'which plane: control').choices(['control']).default('control'))
-  .option('--long', 'every call with three faults, and the watches, with a minute of quiet after each run', false)
-  .option('--every', 'every call with every fault: hours', false)
+  .description('Carries runs through while something goes wrong at one place, and compares how they end.')
+  .addOption(new Option('--plane <name>', 'which plane: control, database').choices(Object.keys(planes)).default('all'))
+  .option('--long', 'every call and statement with some of the faults, and the watches: about an hour', false)
+  .option('--every', 'every call and statement with every fault: hours', false)
   .option('--seed <number>', 'repeats an order and a choice', wholeNumber, Math.floor(Math.random() * 2 ** 31))
   .option('--only <id>', 'this faulted run only, as a failure names it: success/patch-run-status.3:kill-after')
   .option('--jobs <number>', 'runs that are under way at the same time', wholeNumber)
-  .option('--quiet-seconds <number>', 'how long nothing may be written after the end of a run', wholeNumber)
-  .option('--mutations [part of a name]', 'plant bugs in a copy of the operator and show that each is caught')
+  .option('--quiet-seconds <number>', 'control: how long nothing may be written after the end of a run', wholeNumber)
+  .option('--mutations [part of a name]', 'plant bugs in a copy of the program and show that each is caught')
   .showHelpAfterError();
 
 const interruption = new AbortController();
-process.once('SIGTERM', () => interruption.abort());
+// Not once: execa would take the last listener's going for nobody's wish to clean up.
+process.on('SIGTERM', () => interruption.abort());
 
 await main(async () => {
   const options = program.parse().opts<Options>();
-  process.exitCode = await (options.mutations === undefined ? runSweep(options) : runMutations(options));
+  process.exitCode = await (options.mutations === undefined ? runSweeps(options) : runMutations(options));
 });
 
-async function runSweep(options: Options): Promise<0 | 1> {
-  const began = performance.now();
-  const { runs, calls, seed, restMilliseconds } = await withProgress('Fault sweep, control plane', (progress) =>
-    sweep({ ...options, progress, signal: interruption.signal, onResult: tell }),
-  );
-  for (const [history, count] of Object.entries(calls)) console.log(`  ${history}: U1…U${count}`);
-  const met = runs.filter(({ attempt }) => attempt.fired);
-  const missed = runs.filter(({ attempt }) => !attempt.fired);
-  const failures = runs.filter(hasFailed);
-  if (missed.length > 0) console.log(`  not met in this run, not counted: ${missed.map(({ id }) => id).join(', ')}`);
-  const longest = Math.max(0, ...met.map(({ attempt }) => attempt.settledAfter));
-  const minutes = (performance.now() - began) / 60_000;
-  console.log(
-    `  last write at most ${(longest / 1000).toFixed(1)} s after the last fault (allowed: ${Math.round(restMilliseconds / 1000)} s); all in ${minutes.toFixed(1)} min`,
-  );
-  console.log(`\n${met.length} faulted runs, ${failures.length} failures, seed ${seed}`);
+/** An id says of which plane it is. */
+function planesOf({ plane, only }: Options): Plane[] {
+  if (only === undefined) return planes[plane];
+  return only.startsWith(PREFIX) ? planes.database : planes.control;
+}
+
+async function runSweeps(options: Options): Promise<0 | 1> {
+  const runs: PlaneRun[] = [];
+  for (const plane of planesOf(options)) runs.push(...(await runSweep(plane, options)));
+  const met = runs.filter(({ fired }) => fired);
+  const failures = runs.filter(({ problems }) => problems.length > 0);
+  console.log(`\n${met.length} faulted runs, ${failures.length} failures, seed ${options.seed}`);
   return failures.length > 0 || met.length === 0 ? 1 : 0;
 }
 
-async function runMutations({ mutations, jobs }: Options): Promise<0 | 1> {
-  const only = typeof mutations === 'string' ? mutations : undefined;
-  const verdicts = await withProgress('Planted bugs, control plane', (progress) =>
-    checkMutations({ only, jobs, progress, signal: interruption.signal }),
+async function runSweep(plane: Plane, options: Options): Promise<PlaneRun[]> {
+  const began = performance.now();
+  const {
+    runs,
+    places,
+    notes = [],
+    restMilliseconds,
+  } = await withProgress(`Fault sweep, ${plane.title}`, (progress) =>
+    plane.sweep({ ...options, progress, signal: interruption.signal, onResult: (run) => tell(plane, run) }),
   );
+  for (const [history, what] of Object.entries(places)) console.log(`  ${history}: ${what}`);
+  for (const note of notes) console.log(`  ${note}`);
+  const met = runs.filter(({ fired }) => fired);
+  const missed = runs.filter(({ fired }) => !fired);
+  if (missed.length > 0) console.log(`  not met in this run, not counted: ${missed.map(({ id }) => id).join(', ')}`);
+  const longest = Math.max(0, ...met.map(({ settledAfter }) => settledAfter));
+  const minutes = (performance.now() - began) / 60_000;
+  console.log(
+    `  ${plane.title}: ${met.length} faulted runs, ${plane.rest} at most ${(longest / 1000).toFixed(1)} s after the last fault (allowed: ${Math.round(restMilliseconds / 1000)} s); all in ${minutes.toFixed(1)} min`,
+  );
+  return runs;
+}
+
+async function runMutations({ plane, mutations, jobs }: Options): Promise<0 | 1> {
+  const only = typeof mutations === 'string' ? mutations : undefined;
+  const verdicts: PlantedBug[] = [];
+  const meant = planes[plane].filter(({ plantedBugs }) => plantedBugs.some((name) => name.includes(only ?? '')));
+  if (meant.length === 0) throw new Error(`No planted bug has "${only}" in its name.`);
+  for (const { title, checkMutations } of meant)
+    verdicts.push(
+      ...(await withProgress(`Planted bugs, ${title}`, (progress) =>
+        checkMutations({ only, jobs, progress, signal: interruption.signal }),
+      )),
+    );
   for (const { mutation, caughtBy, runs } of verdicts) {
     const how = caughtBy ? `${caughtBy.id}: ${caughtBy.problem}` : `not seen in ${runs} faulted runs`;
     console.log(`${caughtBy ? '✔' : '✖'} ${mutation.name}\n    ${how}`);
@@ -67,10 +103,9 @@ async function runMutations({ mutations, jobs }: Options): Promise<0 | 1> {
   return caught === verdicts.length ? 0 : 1;
 }
 
-function tell(run: FaultedRun): void {
-  if (!hasFailed(run)) return;
-  const { id, attempt } = run;
-  const lines = [...attempt.problems, ...attempt.log.slice(-5).map((line) => `operator: ${line}`)];
+function tell({ actor }: Plane, { id, problems, log }: PlaneRun): void {
+  if (problems.length === 0) return;
+  const lines = [...problems, ...log.slice(-5).map((line) => `${actor}: ${line}`)];
   console.log(`✖ ${id}\n${lines.map((line) => `    ${line}`).join('\n')}\n    again: npm run faults -- --only ${id}`);
 }
 
