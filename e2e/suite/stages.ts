@@ -68,7 +68,7 @@ export const stages: Stage[] = [
     tearDown: async (progress) => removeScenarios(await findCluster(), progress),
     timeoutMs: 300_000,
     // Most of a scenario is waiting for pods.
-    jobs: 3,
+    jobs: 4,
   },
 ];
 
