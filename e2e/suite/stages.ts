@@ -1,5 +1,6 @@
 import type { Progress } from '../cluster/progress.ts';
 import { runShortSweep } from '../../faults/control/short-form.ts';
+import { runShortDatabaseSweep } from '../../faults/database/short-form.ts';
 import { findCluster } from '../cluster/find.ts';
 import { openCluster } from '../cluster/provider.ts';
 import { prepareScenarios, removeScenarios } from '../stack/sites.ts';
@@ -57,8 +58,11 @@ export const stages: Stage[] = [
   {
     name: 'faults',
     title: 'fault sweep, short form',
-    setUp: ensureControlPlaneBinaries,
-    checks: runShortSweep,
+    setUp: async (progress) => {
+      await ensureControlPlaneBinaries(progress);
+      await ensureSystemPackages(['postgresql-15', 'postgresql-client-15'], progress);
+    },
+    checks: async (signal) => [...(await runShortSweep(signal)), ...(await runShortDatabaseSweep(signal))],
     timeoutMs: 0,
   },
   {
