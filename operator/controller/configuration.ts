@@ -19,6 +19,8 @@ const environment = z.object({
   RUNNER_IMAGE: name,
   RUNNER_IMAGE_PULL_POLICY: z._default(z.enum(['Always', 'IfNotPresent', 'Never']), 'IfNotPresent'),
   RUNNER_IMAGE_PULL_SECRETS: z.pipe(z._default(z.string(), ''), names),
+  /** What people call this cluster; told to whoever else wants to work on a database. */
+  CLUSTER_NAME: z._default(z.string().check(z.maxLength(63)), ''),
   WATCH_NAMESPACES: z.pipe(z._default(z.string(), ''), names),
   HEALTH_PORT: z._default(port, 8081),
   METRICS_PORT: z._default(port, 8080),

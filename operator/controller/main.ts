@@ -31,6 +31,7 @@ async function main(configuration: Configuration): Promise<void> {
       image: configuration.RUNNER_IMAGE,
       pullPolicy: configuration.RUNNER_IMAGE_PULL_POLICY,
       pullSecrets: configuration.RUNNER_IMAGE_PULL_SECRETS,
+      clusterName: configuration.CLUSTER_NAME,
     };
     controller = startController({
       client,

@@ -52,6 +52,7 @@ async function run(): Promise<void> {
       ...{ databaseUrl, epoch, logger, gate },
       podName: process.env.POD_NAME,
       podAddress: process.env.POD_IP,
+      clusterName: process.env.CLUSTER_NAME,
       folders: { migrations: process.env.MIGRATIONS_DIR ?? '/migrations', backup: process.env.BACKUP_DIR ?? '/backup' },
       signal: stopping.signal,
     });

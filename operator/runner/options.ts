@@ -13,6 +13,8 @@ export interface RunnerOptions {
   epoch: number;
   podName?: string;
   podAddress?: string;
+  /** What people call the cluster, for those who are told that this run works on the database. */
+  clusterName?: string;
   folders: { migrations: string; backup: string };
   gate?: Gate;
   logger: Logger;

@@ -38,6 +38,15 @@ describe('The pods of a run', () => {
     expect(credentials(podsWith()[0])).to.deep.equal([]);
   });
 
+  it('know what people call the cluster, where the chart says it', () => {
+    const namesIn = (clusterName: string) =>
+      runnerJob(run, 1, { image: 'runner:1', pullPolicy: 'IfNotPresent', clusterName })
+        .spec?.template.spec?.containers[0]?.env?.filter(({ name }) => name === 'CLUSTER_NAME')
+        .map(({ value }) => value);
+    expect(namesIn('staging')).to.deep.equal(['staging']);
+    expect(namesIn('')).to.deep.equal([]);
+  });
+
   it('hold the URL of the database as the Secret has it now, and no token where none is needed', () => {
     const [runner, verificationPod] = podsWith();
     expect(runner?.volumes?.find(({ name }) => name === 'database-url')?.secret).to.include({

@@ -9,6 +9,8 @@ export interface RunnerImage {
   pullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   /** Names of Secrets in the namespace of the PhaseMigration. */
   pullSecrets?: string[];
+  /** What people call this cluster. */
+  clusterName?: string;
 }
 
 /** For a pod of a run; a name that is not there does no harm. */
@@ -120,6 +122,7 @@ function runnerContainer(run: PhaseMigrationRun, epoch: number, runner: RunnerIm
       { name: 'RUN_EPOCH', value: String(epoch) },
       { name: 'POD_NAME', ...field('metadata.name') },
       { name: 'POD_IP', ...field('status.podIP') },
+      ...(runner.clusterName ? [{ name: 'CLUSTER_NAME', value: runner.clusterName }] : []),
       { name: 'MIGRATIONS_DIR', value: '/migrations' },
       { name: 'BACKUP_DIR', value: '/backup' },
       { name: 'GATE_PORT', value: String(GATE_PORT) },
