@@ -93,7 +93,7 @@ describe('While a migration goes on', () => {
     await when.applied({ name: 'second' });
     await when.reason(
       'WaitingForLock',
-      /Database "planner" is being worked on by "phasemigration e2e-interference\/phases-to-user-de/,
+      /Database "planner" is being worked on by run e2e-interference\/phases-to-user-definable-1 .*at step/,
     );
     await held.release?.();
     await then.ends('Succeeded', 'Succeeded', /Migrated/, { name: 'phases-to-user-definable' });

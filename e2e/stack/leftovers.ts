@@ -20,7 +20,9 @@ SELECT format('session of %s', application_name) FROM pg_catalog.pg_stat_activit
 UNION ALL
 SELECT format('advisory lock of process %s', pid) FROM pg_catalog.pg_locks WHERE locktype = 'advisory'
 UNION ALL
-SELECT 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts`;
+SELECT 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts;
+SELECT $$SELECT format('row of phasemigration.holder: %s', holder) FROM phasemigration.holder$$
+WHERE to_regclass('phasemigration.holder') IS NOT NULL \\gexec`;
 
 /** What a run has left on the database's server although it has ended; one sentence each. */
 export async function leftoversOnServer({ cluster, namespace }: Site): Promise<string[]> {

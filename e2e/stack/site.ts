@@ -160,6 +160,7 @@ async function resetDatabase({ cluster, namespace }: Site): Promise<void> {
   const statements = `
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_catalog.pg_database
 WHERE NOT datistemplate AND datname NOT IN ('postgres', '${PRISTINE}') \\gexec
+SELECT 'DELETE FROM phasemigration.holder' WHERE to_regclass('phasemigration.holder') IS NOT NULL \\gexec
 ALTER ROLE planner_app LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity';
 ${copyDatabase(PRISTINE, 'planner')}`;
   await sql(cluster, namespace, statements, 'postgres');

@@ -6,15 +6,19 @@ import { applicationName, databaseNames, type RunIdentity } from './core/names.t
 import { establish } from './establish.ts';
 import { refuseAnotherServer } from './server-identity.ts';
 import { keepAlive } from './heartbeat.ts';
+import { HolderRow } from './holder-row.ts';
 import type { RunnerOptions } from './options.ts';
+import { forgetRun } from './forget-run.ts';
+import { Session } from './postgres/session.ts';
 import { Sessions } from './postgres/sessions.ts';
-import { parseDatabaseUrl } from './postgres/url.ts';
+import type { Holder } from './postgres/holder.ts';
+import { parseDatabaseUrl, type DatabaseAddress } from './postgres/url.ts';
 import type { Reporter } from './reporter.ts';
 import { carryThrough } from './steps/forward.ts';
 import { prepare } from './steps/prepare.ts';
 import { releaseBackups } from './steps/retention.ts';
-import { finish, isUntouched, leavesNothing, rollBack } from './steps/roll-back.ts';
-import { isDone, recordStep, stepOf, type Work } from './work.ts';
+import { finish, isStuck, isUntouched, leavesNothing, rollBack } from './steps/roll-back.ts';
+import { isDone, latestStep, recordStep, stepOf, warn, type Work } from './work.ts';
 
 /** Goals only move on. */
 export const GOAL_ORDER: Record<Goal, number> = { Prepared: 0, Migrated: 1, RolledBack: 2, Finished: 3 };
@@ -35,6 +39,7 @@ export class Attempt {
   readonly #around: Surroundings;
   #sessions: Sessions | undefined;
   #work: Work | undefined;
+  #holder: HolderRow | undefined;
   #stopHeartbeat: () => void = () => undefined;
 
   constructor(options: RunnerOptions, abort: AbortController, around: Surroundings) {
@@ -51,15 +56,21 @@ export class Attempt {
       const { goal } = this.#around.latest().spec;
       if (reporter.status.reachedGoal === goal && (goal !== 'Prepared' || this.#work)) {
         if (goal === 'Finished') return await this.#farewell();
-        await this.#around.changed();
+        await this.#idle();
         continue;
       }
       if (isBlocked(reporter.status, goal)) {
-        await this.#around.changed();
+        await this.#idle();
         continue;
       }
       await this.#pursue(goal);
     }
+  }
+
+  /** Waits for a change of the run; that a person must decide is told to others, too. */
+  #idle(): Promise<void> {
+    this.#holder?.write();
+    return this.#around.changed();
   }
 
   async #pursue(goal: Goal): Promise<void> {
@@ -77,6 +88,7 @@ export class Attempt {
       // The step says what failed; what becomes of the run is for the operator to say.
       if (!(error instanceof StepFailure)) throw error;
       if (!isBlocked(reporter.status, goal)) recordOutsideStep(reporter, goal, error);
+      this.#holder?.write();
       await reporter.flush();
     } finally {
       towards(undefined);
@@ -85,7 +97,7 @@ export class Attempt {
 
   async #reach(goal: Goal): Promise<void> {
     if (goal === 'RolledBack' && isUntouched(this.#around)) return;
-    if (goal === 'Finished' && leavesNothing(this.#around)) return this.#releaseBackups();
+    if (goal === 'Finished' && leavesNothing(this.#around)) return this.#leave();
     const work = await this.#established(goal);
     switch (goal) {
       case 'Prepared':
@@ -95,15 +107,23 @@ export class Attempt {
       case 'RolledBack':
         return rollBack(work);
       case 'Finished':
-        return finish(work);
+        await finish(work);
+        return isStuck(work) ? undefined : work.holder.remove();
     }
   }
 
-  async #releaseBackups(): Promise<void> {
+  /** Nothing of the run is in the database; what it has elsewhere goes, or is kept for its time. */
+  async #leave(): Promise<void> {
     const { identity: run, reporter, latest } = this.#around;
     const { spec } = latest();
-    if (!stepOf(reporter.status, 'Backup')) return;
-    await releaseBackups({ folders: this.#options.folders, run, reporter, spec, signal: this.#abort.signal });
+    if (stepOf(reporter.status, 'Backup'))
+      await releaseBackups({ folders: this.#options.folders, run, reporter, spec, signal: this.#abort.signal });
+    if (this.#work) return this.#work.holder.remove();
+    // An earlier start, or these sessions before they were cut, may have told others.
+    if (!stepOf(reporter.status, 'Preflight')) return;
+    const { maintenanceDatabase } = spec.plan.database;
+    const { databaseUrl, epoch, logger } = this.#options;
+    await forgetRun({ databaseUrl: databaseUrl(), maintenanceDatabase, run, epoch, logger });
   }
 
   async #established(goal: Goal): Promise<Work> {
@@ -134,26 +154,55 @@ export class Attempt {
     const application = applicationName(identity, this.#options.epoch);
     const sessions = new Sessions(address, application, (why) => this.#abort.abort(new Interrupted(why)));
     this.#sessions = sessions;
-    const maintenance = await establish({
-      ...{ run: identity, epoch: this.#options.epoch, sessions, reporter, maintenanceDatabase },
-      claim: { database: address.database, roles: clientRoles },
+    const claim = { database: address.database, roles: clientRoles, holder: this.#whoIs() };
+    const { maintenance, warning } = await establish({
+      ...{ run: identity, epoch: this.#options.epoch, sessions, reporter, maintenanceDatabase, claim },
       signal: this.#abort.signal,
       onWaiting: (reason, message) => {
-        this.#waiting(reason, message);
+        if (message !== undefined) this.#waiting(reason, message);
         if (databaseUrl() !== url) this.#abort.abort(new Interrupted('the Secret has another URL now'));
       },
     });
+    sessions.requireLock(maintenance.pid);
+    if (warning) warn(reporter, warning);
     await refuseAnotherServer(maintenance, address, reporter);
+    const holder = this.#tellOthers(address, maintenance, claim.holder);
     this.#stopHeartbeat = keepAlive(maintenance, () =>
       this.#abort.abort(new Interrupted('the database stopped answering')),
     );
     return {
-      ...{ run: identity, spec, epoch: this.#options.epoch, reporter, sessions, maintenance, latest, changed },
+      ...{ run: identity, spec, epoch: this.#options.epoch, reporter, sessions, maintenance, holder, latest, changed },
       names: databaseNames(address.database, identity.uid),
       folders: this.#options.folders,
       ...{ files: [], operations: [], signal: this.#abort.signal, logger: this.#options.logger },
       ...(this.#options.gate ? { gate: this.#options.gate } : {}),
     };
+  }
+
+  #whoIs(): Holder {
+    const { identity } = this.#around;
+    const { epoch, podName, clusterName } = this.#options;
+    return {
+      ...{ name: `${identity.namespace}/${identity.name}`, runUid: identity.uid, epoch },
+      ...(podName ? { pod: podName } : {}),
+      ...(clusterName ? { cluster: clusterName } : {}),
+    };
+  }
+
+  #tellOthers(address: DatabaseAddress, maintenance: Session, holder: Holder): HolderRow {
+    const { identity, reporter, latest } = this.#around;
+    const application = applicationName(identity, this.#options.epoch);
+    this.#holder = new HolderRow({
+      ...{ database: address.database, lockPid: maintenance.pid, holder },
+      open: () => Session.open(address, maintenance.database, application),
+      state: () => ({
+        step: latestStep(reporter.status),
+        state: isForPeople(latest(), reporter) ? 'NeedsHuman' : 'Working',
+      }),
+      onProblem: (problem) => warn(reporter, problem),
+      onLockLost: () => this.#abort.abort(new Interrupted('the lock is not held any more')),
+    });
+    return this.#holder;
   }
 
   #waiting(reason: 'DatabaseUnreachable' | 'WaitingForLock', message: string): void {
@@ -185,6 +234,7 @@ export class Attempt {
   /** Cuts all sessions: with the maintenance session the lock goes too. */
   end(): void {
     this.#stopHeartbeat();
+    this.#holder?.end();
     this.#sessions?.destroyAll();
   }
 }
@@ -211,6 +261,11 @@ function recordOutsideStep(reporter: Reporter, goal: Goal, { reason, message }: 
   const now = new Date().toISOString();
   const startTime = stepOf(reporter.status, name)?.startTime ?? now;
   recordStep(reporter, { name, state: 'Failed', reason, message, startTime, completionTime: now });
+}
+
+/** The way back has failed, or the operator says that a person must decide. */
+function isForPeople({ status, spec }: PhaseMigrationRun, reporter: Reporter): boolean {
+  return status?.outcome === 'NeedsHuman' || (spec.goal === 'RolledBack' && isBlocked(reporter.status, spec.goal));
 }
 
 /** A step has failed on the way to this goal: only another goal can go on from there. */

@@ -1,7 +1,7 @@
 import { StepFailure } from './core/failure.ts';
 import { isViolation, judgeHistory, planOperations, type Migration, type Operation } from './core/migrations.ts';
+import { applicationByHand, ByHandLock } from './by-hand-lock.ts';
 import { loadMigrations } from './files.ts';
-import { tryLock } from './postgres/lock.ts';
 import { appendLedger, createLedger, readLedger, readLedgerRows } from './postgres/ledger.ts';
 import { Session } from './postgres/session.ts';
 import { parseDatabaseUrl } from './postgres/url.ts';
@@ -20,31 +20,28 @@ export interface ByHandOptions {
   print: (line: string) => void;
 }
 
-const APPLICATION = 'phasemigration by hand';
-
 /**
  * Migrates a database outside any run, with the same ledger, the same lock and the same refusals.
  *
- * @throws StepFailure with one sentence for people
+ * @throws StepFailure with one sentence for people; WaitingForLock says who works on the database
  */
 export async function migrateByHand(options: ByHandOptions): Promise<void> {
   const address = parseDatabaseUrl(options.databaseUrl);
-  const maintenance = await Session.open(address, options.maintenanceDatabase, APPLICATION);
+  const { maintenanceDatabase, print } = options;
+  const lock = await ByHandLock.take({ address, maintenanceDatabase, print });
   try {
-    const holder = await tryLock(maintenance, { database: address.database, roles: [] });
-    if (holder) throw new StepFailure('WaitingForLock', `${holder}; wait until it has ended`);
-    const session = await Session.open(address, address.database, APPLICATION);
+    const session = await Session.open(address, address.database, applicationByHand());
     try {
-      await migrateOn(session, options);
+      await migrateOn(session, lock, options);
     } finally {
       await session.close();
     }
   } finally {
-    await maintenance.close();
+    await lock.release();
   }
 }
 
-async function migrateOn(session: Session, options: ByHandOptions): Promise<void> {
+async function migrateOn(session: Session, lock: ByHandLock, options: ByHandOptions): Promise<void> {
   const { migrations, violations } = await loadMigrations(options.folder);
   const syntax = (await Promise.all(migrations.map(judgeMigration))).flat();
   await createLedger(session);
@@ -53,7 +50,7 @@ async function migrateOn(session: Session, options: ByHandOptions): Promise<void
   const wrong = [...violations, ...syntax, ...judgeHistory(migrations, ledger?.applied ?? [])];
   if (wrong[0]) throw new StepFailure(wrong[0].reason, wrong.map(({ message }) => message).join('\n'));
   if (ledger?.revision === options.to) return options.print(`already at ${options.to}`);
-  await carryOut(session, operationsTo(migrations, ledger?.revision, options), options);
+  await carryOut(session, lock, operationsTo(migrations, ledger?.revision, options), options);
 }
 
 function operationsTo(migrations: Migration[], from: string | undefined, options: ByHandOptions): Operation[] {
@@ -69,7 +66,12 @@ function operationsTo(migrations: Migration[], from: string | undefined, options
   return plan.filter((item): item is Operation => !isViolation(item));
 }
 
-async function carryOut(session: Session, operations: Operation[], options: ByHandOptions): Promise<void> {
+async function carryOut(
+  session: Session,
+  lock: ByHandLock,
+  operations: Operation[],
+  options: ByHandOptions,
+): Promise<void> {
   const apply: ApplyOptions = {
     session,
     author: {},
@@ -77,17 +79,21 @@ async function carryOut(session: Session, operations: Operation[], options: ByHa
   };
   for (const operation of operations) {
     const { migration, direction } = operation;
+    lock.begin(`${migration.name} ${direction}`);
+    if (!migration.transactional) await lock.assertHeld(session);
     const milliseconds = migration.transactional
-      ? await inTransaction(session, operation, apply)
+      ? await inTransaction(operation, lock, apply)
       : (await applyAlone(operation, apply)).milliseconds;
     options.print(`${migration.name} ${direction === 'up' ? 'applied' : 'undone'} in ${milliseconds} ms`);
   }
 }
 
-async function inTransaction(session: Session, operation: Operation, apply: ApplyOptions): Promise<number> {
+async function inTransaction(operation: Operation, lock: ByHandLock, apply: ApplyOptions): Promise<number> {
+  const { session } = apply;
   await session.query('BEGIN');
   try {
     const [applied] = await applyInTransaction([operation], apply);
+    await lock.assertHeld(session);
     await session.query('COMMIT');
     return applied?.milliseconds ?? 0;
   } catch (error) {
@@ -119,7 +125,7 @@ async function declareBaseline(
 /** Prints the ledger, oldest row first. */
 export async function printLedger(options: Pick<ByHandOptions, 'databaseUrl' | 'print'>): Promise<void> {
   const address = parseDatabaseUrl(options.databaseUrl);
-  const session = await Session.open(address, address.database, APPLICATION);
+  const session = await Session.open(address, address.database, applicationByHand());
   try {
     const rows = await readLedgerRows(session);
     if (!rows) return options.print('no ledger');

@@ -82,6 +82,7 @@ describe('A run whose Secret is changed while it goes on', function () {
           scenario.database,
         ),
       ).equal('0');
+      expect(await other.psql(`SELECT to_regnamespace('phasemigration') IS NULL`)).equal('t');
       url = scenario.url;
       const operator = conduct(scenario, {});
       expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');

@@ -4,7 +4,7 @@ import { Interrupted, Unreachable } from './core/failure.ts';
 import type { RunIdentity } from './core/names.ts';
 import { databaseExists, renameDatabases } from './postgres/clone.ts';
 import { identifier } from './postgres/identifiers.ts';
-import { tryLock, type Claim } from './postgres/lock.ts';
+import { tryLock, warningOf, type Claim, type Refusal } from './postgres/lock.ts';
 import { endClients } from './postgres/fence.ts';
 import { endPredecessors, type Sessions } from './postgres/sessions.ts';
 import type { Session } from './postgres/session.ts';
@@ -14,6 +14,8 @@ import { StepFailure } from './core/failure.ts';
 
 const RETRY = { baseMilliseconds: 100, capMilliseconds: 3000 };
 const LOCK_POLL_MS = 300;
+/** Who is waited for is told anew when that changes, and because of its heartbeat alone no more often than this. */
+const HEARTBEAT_TOLD_EVERY_MS = 60_000;
 
 export interface EstablishOptions {
   run: RunIdentity;
@@ -23,32 +25,46 @@ export interface EstablishOptions {
   maintenanceDatabase: string;
   claim: Claim;
   signal: AbortSignal;
-  /** Called when it has to wait, with the reason in a sentence. */
-  onWaiting: (reason: 'DatabaseUnreachable' | 'WaitingForLock', message: string) => void;
+  /** Called again and again while it has to wait, with the reason in a sentence unless that has been told. */
+  onWaiting: (reason: 'DatabaseUnreachable' | 'WaitingForLock', message: string | undefined) => void;
 }
 
 /**
  * Connects to the maintenance database, ends what earlier starts of this run left behind, and takes the run's lock.
  * From its return on nobody else works on the database.
  *
+ * @returns the session that holds the lock, and what people should know of who held it before
  * @throws StepFailure when the server refuses for a reason that only people can change
  */
-export async function establish(options: EstablishOptions): Promise<Session> {
-  const { run, epoch, sessions, signal } = options;
+export async function establish(options: EstablishOptions): Promise<{ maintenance: Session; warning?: string }> {
+  const { run, epoch, sessions, signal, claim } = options;
   const session = await retryConnect(options, options.maintenanceDatabase);
   const own = { epoch, pids: sessions.pids() };
+  const tell = teller(options);
   await endPredecessors(session, run, own);
   for (;;) {
-    const obstacle = await tryLock(session, options.claim);
-    if (obstacle === undefined) break;
-    options.onWaiting('WaitingForLock', obstacle);
-    // Two that see each other and step back must not meet again in step.
-    await pause(LOCK_POLL_MS * (0.5 + Math.random()), signal);
+    const taking = await tryLock(session, claim);
+    if (taking.refusal) {
+      tell(taking.refusal);
+      // Two that see each other and step back must not meet again in step.
+      await pause(LOCK_POLL_MS * (0.5 + Math.random()), signal);
+      await endPredecessors(session, run, own);
+      continue;
+    }
+    // Whoever passed its own check of the lock before we had it may still have been committing.
     await endPredecessors(session, run, own);
+    const warning = warningOf(taking.earlier, claim);
+    return { maintenance: session, ...(warning ? { warning } : {}) };
   }
-  // Whoever passed its own check of the lock before we had it may still have been committing.
-  await endPredecessors(session, run, own);
-  return session;
+}
+
+function teller({ onWaiting }: EstablishOptions): (refusal: Refusal) => void {
+  let told: { who: string; at: number } | undefined;
+  return ({ who, message }) => {
+    const isTold = told?.who === who && performance.now() - told.at < HEARTBEAT_TOLD_EVERY_MS;
+    if (!isTold) told = { who, at: performance.now() };
+    onWaiting('WaitingForLock', isTold ? undefined : message);
+  };
 }
 
 /** Connects, and goes on trying while the database is not there. */

@@ -2,6 +2,7 @@ import { truncate } from 'node:fs/promises';
 import { expect } from 'chai';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
 import type { ResolutionAction } from '../api/resolution.ts';
+import { until } from './postgres/wait.ts';
 import { FILES, Scenario } from './testing/scenario.ts';
 
 const { '0002_price.down.sql': _down, ...WITHOUT_DOWN } = FILES;
@@ -120,6 +121,7 @@ describe('A decision of a person about a run that could not be undone', function
 
   it('Accept says which version fits after a person has put the database back by hand', async () => {
     await stuck({ files: WITHOUT_DOWN }, 'Rollback');
+    await until(5000, 'the word of it', async () => (await scenario.holder())?.['state'] === 'NeedsHuman');
     scenario.runners.at(-1)?.kill();
     await scenario.write(FILES);
     await scenario.byHand('0001', 'down');

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import { lockKey } from './core/names.ts';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
-import { expectExactly, MIGRATED } from './testing/exactly.ts';
+import { expectExactly, MIGRATED, PUT_BACK } from './testing/exactly.ts';
 import { conduct } from './testing/operator.ts';
 import { RunnerProcesses } from './testing/process.ts';
 import { Scenario, WAITING_FILES } from './testing/scenario.ts';
 import { Session } from './postgres/session.ts';
+import { until } from './postgres/wait.ts';
 
 describe('Two who want to work on one database', function () {
   this.timeout(60_000);
@@ -81,6 +82,58 @@ describe('Two who want to work on one database', function () {
       expect(await older.ended).equal('Superseded');
       expect(scenario.memory.history.length).equal(before);
       await expectExactly(scenario, MIGRATED);
+    });
+
+  for (const step of ['Backup', 'Fence', 'RestorePoint', 'Migrate'] as const)
+    it(`lets a start that was frozen in ${step} touch nothing when it wakes up in the middle of the newer one’s migration`, async () => {
+      scenario = await Scenario.create(server, { files: WAITING_FILES });
+      const hold = await open('postgres', `hold ${scenario.database}`);
+      const operator = conduct(scenario, {});
+      const older = processes.start(scenario, 1, {
+        at: ({ steps }) => steps?.some(({ name, state }) => name === step && state === 'Running') ?? false,
+        signal: 'SIGSTOP',
+      });
+      await older.signalled;
+      const newer = scenario.startNext();
+      await scenario.memory.when(
+        ({ epoch, steps }) =>
+          epoch === 2 && (steps?.some(({ name, state }) => name === 'Migrate' && state === 'Running') ?? false),
+        'the migration of the newer start',
+      );
+      await until(10_000, 'the newer start alone', async () => (await sessionsOfStart(1)) === '0');
+      older.signal('SIGCONT');
+      expect(await older.ended).equal('Superseded');
+      expect(await sessionsOfStart(1)).equal('0');
+      await hold.close();
+      expect(await Promise.race([newer.ended, operator.failed])).equal('Finished');
+      operator.stop();
+      await expectExactly(scenario, MIGRATED);
+      expect(await scenario.sql(`SELECT epoch FROM phasemigration.ledger WHERE revision = '0002'`)).equal('2');
+    });
+
+  for (const moment of ['Rollback', 'PuttingBack', 'RollbackUnfence'] as const)
+    it(`lets a start that was frozen in ${moment} undo nothing a second time beside the newer one`, async () => {
+      const jobs = [{ name: 'figures', image: 'figures:1', timeoutSeconds: 60 }];
+      scenario = await Scenario.create(server, { plan: { verification: { checks: [], rollbackChecks: [], jobs } } });
+      const operator = conduct(scenario, { failingJob: 'figures' });
+      const older = processes.start(scenario, 1, {
+        at: ({ steps, restorePoint }) =>
+          restorePoint?.state === moment ||
+          (steps?.some(({ name, state }) => name === moment && state === 'Running') ?? false),
+        signal: 'SIGSTOP',
+      });
+      await older.signalled;
+      const newer = scenario.startNext();
+      await scenario.memory.when(
+        ({ epoch, steps }) =>
+          epoch === 2 && (steps?.some(({ name, state }) => name === 'VerifyRollback' && state !== 'Failed') ?? false),
+        'the newer start at work',
+      );
+      older.signal('SIGCONT');
+      expect(await older.ended).equal('Superseded');
+      expect(await Promise.race([newer.ended, operator.failed])).equal('Finished');
+      operator.stop();
+      await expectExactly(scenario, PUT_BACK);
     });
 
   it('lets a start that is cut off from the API server touch nothing after the newer one', async () => {

@@ -20,6 +20,7 @@ import { describeDatabaseError, sqlState, type Session } from './postgres/sessio
 import type { Fingerprint } from './postgres/fingerprint.ts';
 import type { Sessions } from './postgres/sessions.ts';
 import type { Gate } from './gate.ts';
+import type { HolderRow } from './holder-row.ts';
 import type { Reporter } from './reporter.ts';
 
 /** Everything that a step needs, from when the lock is held until a connection is lost or the goal changes. */
@@ -31,6 +32,8 @@ export interface Work {
   sessions: Sessions;
   /** In the maintenance database; holds the lock, so that what it does is done by the lock's holder. */
   maintenance: Session;
+  /** What others are told of this work. */
+  holder: HolderRow;
   /** In the target database; open from Prepared on. */
   target?: Session;
   names: DatabaseNames;
@@ -53,6 +56,15 @@ export interface Work {
 
 export function stepOf(status: RunnerStatus, name: RunnerStepName): RunnerStep | undefined {
   return status.steps?.find((step) => step.name === name);
+}
+
+/** The step that began last. */
+export function latestStep(status: RunnerStatus): RunnerStepName | undefined {
+  const begun = (status.steps ?? []).filter(({ startTime }) => startTime !== undefined);
+  return begun.reduce<RunnerStep | undefined>(
+    (latest, step) => (latest && latest.startTime! > step.startTime! ? latest : step),
+    undefined,
+  )?.name;
 }
 
 export function isDone(status: RunnerStatus, name: RunnerStepName): boolean {
@@ -82,7 +94,7 @@ export type Evidence = Record<string, string>;
  * fails the step with PostgreSQL's own words; a lost connection or an interruption leaves it Running for the next look.
  */
 export async function runStep(
-  work: Pick<Work, 'reporter' | 'logger' | 'signal' | 'maintenance'>,
+  work: Pick<Work, 'reporter' | 'logger' | 'signal' | 'maintenance' | 'holder'>,
   name: RunnerStepName,
   fallback: Reason,
   body: (evidence: Evidence) => Promise<string | undefined>,
@@ -91,6 +103,7 @@ export async function runStep(
   const began = performance.now();
   const evidence: Evidence = {};
   recordStep(work.reporter, { name, state: 'Running', startTime });
+  work.holder.write();
   const end = (step: Pick<RunnerStep, 'state' | 'reason' | 'message'>) => {
     evidence['milliseconds'] = String(Math.round(performance.now() - began));
     const bounded = Object.fromEntries(Object.entries(evidence).map(([key, text]) => [key, cut(text, MAX_EVIDENCE)]));

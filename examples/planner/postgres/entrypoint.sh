@@ -40,6 +40,8 @@ CREATE ROLE planner_owner LOGIN CREATEDB CREATEROLE PASSWORD :'owner_password';
 GRANT planner_app TO planner_owner WITH ADMIN OPTION;
 -- To end the sessions of others, to see them at all, and to flush before cloning.
 GRANT pg_signal_backend, pg_read_all_stats, pg_checkpoint TO planner_owner;
+-- To say, beside the lock, who works on the database.
+GRANT CREATE ON DATABASE postgres TO planner_owner;
 CREATE DATABASE planner OWNER planner_owner;
 REVOKE CONNECT, TEMPORARY ON DATABASE planner FROM PUBLIC;
 GRANT CONNECT ON DATABASE planner TO planner_app;

@@ -37,6 +37,11 @@ export function applicationName(run: RunIdentity, epoch: number): string {
   return `${PREFIX} ${fit(who, MAX_NAME_BYTES - PREFIX.length - 1 - end.length)}${end}`;
 }
 
+/** `application_name` of what a person does outside any run: `phasemigration by hand anna@laptop`. */
+export function byHandApplicationName(who: string): string {
+  return fit(`${PREFIX} by hand ${who.replace(/[^\x21-\x7e]/g, '?')}`, MAX_NAME_BYTES);
+}
+
 /** The epoch of a session of this run, or undefined for anybody else's. */
 export function epochOf(run: RunIdentity, application: string | null): number | undefined {
   const match = / e([0-9]+)$/.exec(application ?? '');

@@ -15,6 +15,8 @@ export interface DumpOptions {
   application: string;
   major: number;
   signal: AbortSignal;
+  /** Asked right before a program is started, whose own connections no lock of ours guards; rejects when it must not be. */
+  mayStart?: () => Promise<void>;
   format: ArchiveFormat;
   /** Auto: the fastest that this pg_dump has. */
   compression: 'Auto' | 'Gzip' | 'None';
@@ -68,6 +70,7 @@ interface Dumping {
 }
 
 async function dumpFile({ program, args, partial, path }: Dumping, options: DumpOptions): Promise<ArchiveFile[]> {
+  await options.mayStart?.();
   const child = spawn(program, ['--format=custom', ...args], {
     env: environment(options),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -90,6 +93,7 @@ async function dumpFile({ program, args, partial, path }: Dumping, options: Dump
 
 async function dumpFolder({ program, args, partial, path }: Dumping, options: DumpOptions): Promise<ArchiveFile[]> {
   const folder = ['--format=directory', `--jobs=${options.jobs}`, `--file=${partial}`];
+  await options.mayStart?.();
   // It flushes what it writes into a folder to the disk by itself.
   await runProgram(program, [...folder, ...args], environment(options), options.signal);
   return hashFolder(partial, basename(path), options.signal);
@@ -114,6 +118,7 @@ export async function restoreArchive(path: string, options: DumpOptions, leaveOu
   const jobs = options.format === 'Directory' ? [`--jobs=${options.jobs}`] : [];
   const how = ['--exit-on-error', '--no-password', ...leaveOut, ...jobs];
   const args = [...how, `--dbname=${libpqQuote(options.database)}`, path];
+  await options.mayStart?.();
   await runProgram(program, args, environment(options), options.signal);
 }
 

@@ -1,5 +1,6 @@
 import { applicationName, epochOf, type RunIdentity } from '../core/names.ts';
-import { Interrupted, StepFailure, Superseded } from '../core/failure.ts';
+import { ConnectionLost, Interrupted, StepFailure, Superseded } from '../core/failure.ts';
+import { holdsLock } from './lock.ts';
 import { until } from './wait.ts';
 import { Session } from './session.ts';
 import type { DatabaseAddress } from './url.ts';
@@ -14,6 +15,8 @@ export class Sessions {
   readonly #open = new Set<Session>();
   readonly #onLost: (why: string) => void;
   #hasOpened = false;
+  #isEnded = false;
+  #lockPid: number | undefined;
 
   constructor(address: DatabaseAddress, application: string, onLost: (why: string) => void) {
     this.address = address;
@@ -21,8 +24,29 @@ export class Sessions {
     this.#onLost = onLost;
   }
 
+  /** From now on no session is opened without that one holding the lock on the database. */
+  requireLock(lockPid: number): void {
+    this.#lockPid = lockPid;
+  }
+
+  /**
+   * Opens a session that is this start's own.
+   *
+   * A later start ends the sessions that it sees after it took the lock. One that appears later still (its client was
+   * frozen while it connected) finds that the lock is another's, and is closed before anything is done with it.
+   *
+   * @throws ConnectionLost when the lock is lost, Interrupted when everything was cut meanwhile
+   */
   async open(database: string): Promise<Session> {
     const session = await this.#connect(database);
+    try {
+      if (this.#lockPid !== undefined && !(await holdsLock(session, this.#lockPid, this.address.database)))
+        throw new ConnectionLost(`the lock on database "${this.address.database}" is not held any more`);
+      if (this.#isEnded) throw new Interrupted('everything was cut while a session was being opened');
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
     this.#hasOpened = true;
     this.#open.add(session);
     session.whenLost((why) => {
@@ -58,6 +82,7 @@ export class Sessions {
 
   /** Cuts every connection at once. */
   destroyAll(): void {
+    this.#isEnded = true;
     for (const session of [...this.#open]) {
       this.#open.delete(session);
       session.destroy();

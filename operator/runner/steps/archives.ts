@@ -1,6 +1,7 @@
 import { bytesInWords } from '../core/words.ts';
 import type { Archive } from '../postgres/archive.ts';
 import type { DumpOptions } from '../postgres/dump.ts';
+import { proveLock } from '../postgres/lock.ts';
 import type { Evidence, Work } from '../work.ts';
 
 /** Where an archive is and how it can be told from others. */
@@ -18,5 +19,6 @@ export function dumpOptions(work: Work, database: string): DumpOptions {
   const { address, application } = work.sessions;
   const { format, compression, jobs } = work.spec.plan.backup;
   const { major } = work.maintenance;
-  return { address, database, application, major, signal: work.signal, format, compression, jobs };
+  const mayStart = () => proveLock(work.maintenance, work.names.target);
+  return { address, database, application, major, signal: work.signal, mayStart, format, compression, jobs };
 }

@@ -31,6 +31,8 @@ export async function prepare(work: Work): Promise<void> {
 async function preflight(work: Work, evidence: Evidence): Promise<string> {
   const target = await openTarget(work);
   const facts = await gatherFacts(work, target);
+  // That nobody else is told is a warning that people should have read before the outage.
+  await work.holder.begun;
   describe(facts, evidence);
   if (facts.ledger?.revision) work.reporter.update({ revision: facts.ledger.revision });
   if (facts.ledger?.revision === work.spec.targetRevision && facts.ledger.unexplained.length === 0) {

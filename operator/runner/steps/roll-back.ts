@@ -156,7 +156,8 @@ async function unfenceIfUp(work: Work): Promise<void> {
   await unfenceStep(work, 'RollbackUnfence');
 }
 
-function isStuck(work: Work): boolean {
+/** The database is not as any end of the run would have it, so everything stays where it is. */
+export function isStuck(work: Work): boolean {
   const { steps = [], databaseChanged, acceptedRevision } = work.reporter.status;
   const failed = steps.filter(({ state }) => state === 'Failed').map(({ name }) => name);
   const rollbackFailed = failed.some((name) => name.includes('Rollback'));

@@ -8,6 +8,7 @@ import { plan, type Plan } from '../../api/plan.ts';
 import { silentLogger } from '../../kube/logger.ts';
 import type { RunPort } from '../port.ts';
 import { migrateByHand } from '../by-hand.ts';
+import { HOLDER_TABLE } from '../postgres/holder-table.ts';
 import { until } from '../postgres/wait.ts';
 import { runRunner, type RunnerEnd } from '../run.ts';
 import { MemoryRun } from './memory-port.ts';
@@ -53,12 +54,21 @@ export const WAITING_FILES = {
   '0002_price.up.sql': `${FILES['0002_price.up.sql']};
     DO $$ BEGIN
       WHILE EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'hold ' || current_database()) LOOP
-        PERFORM pg_sleep(0.01);
+        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
       END LOOP;
     END $$`,
 };
 
 let counter = 0;
+
+const recording = new WeakMap<Server, Promise<unknown>>();
+
+/** Makes the table that says who works on which database, as a superuser does where several roles own databases. */
+function madeHolderTable(server: Server): Promise<unknown> {
+  const made = recording.get(server) ?? server.psql(HOLDER_TABLE);
+  recording.set(server, made);
+  return made;
+}
 
 /** One database with a client role and a run on it. */
 export class Scenario {
@@ -102,8 +112,11 @@ export class Scenario {
       /** Of CREATE DATABASE. */
       databaseOptions?: string;
       privileges?: string;
+      /** Nobody has made the table that says who works on the database. */
+      withoutHolderTable?: boolean;
     } = {},
   ): Promise<Scenario> {
+    if (!options.withoutHolderTable) await madeHolderTable(server);
     const id = ++counter;
     const names = { id, database: `shop ${id}`, owner: `migrator ${id}`, client: `app ${id}` };
     const root = await mkdtemp(join(tmpdir(), 'phase-migration-runner-'));
@@ -112,6 +125,8 @@ export class Scenario {
     await server.psql(
       `CREATE ROLE "${owner}" LOGIN ${options.privileges ?? 'CREATEDB CREATEROLE'}; CREATE ROLE "${client}" LOGIN; GRANT pg_signal_backend TO "${owner}"`,
     );
+    if (!options.withoutHolderTable)
+      await server.psql(`GRANT INSERT, UPDATE, DELETE ON phasemigration.holder TO "${owner}"`);
     await server.psql(`CREATE DATABASE "${database}" OWNER "${owner}" ${options.databaseOptions ?? ''}`);
     await server.psql(`ALTER SCHEMA public OWNER TO "${owner}"`, database);
     const spec: PhaseMigrationRunSpec = {
@@ -226,6 +241,15 @@ export class Scenario {
     return rolcanlogin && limit !== null && limit !== 0;
   }
 
+  /** What the fixed place says of the database; undefined where it says nothing. */
+  async holder(): Promise<Record<string, unknown> | undefined> {
+    const made = await this.server.psql(`SELECT to_regclass('phasemigration.holder') IS NOT NULL`);
+    if (made !== 't') return undefined;
+    const question = `SELECT row_to_json(h) FROM phasemigration.holder h WHERE database = '${this.database}'`;
+    const text = await this.server.psql(question);
+    return text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>);
+  }
+
   /** Everything that a finished run must leave behind: nothing but its result. */
   async leftovers(): Promise<string[]> {
     const databases = await this.server.psql(
@@ -235,6 +259,7 @@ export class Scenario {
       ...databases.split('\n'),
       ...(await this.sessions()).split('\n'),
       ...((await this.clientCanConnect()) ? [] : ['the fence']),
+      ...((await this.holder()) ? ['a row that says that somebody works on it'] : []),
     ].filter(Boolean);
   }
 
