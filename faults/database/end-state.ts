@@ -14,6 +14,8 @@ export interface EndState {
   roles: string[];
   sessions: string;
   locks: string;
+  /** What the server's fixed place says of who works on the database. */
+  holder: string[];
   files: string[];
   run: Record<string, unknown>;
 }
@@ -35,6 +37,7 @@ export async function readEndState(server: Postgres, scenario: Scenario): Promis
     locks: await server.psql(
       `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND ((classid::int8 << 32) | objid::int8) IN (${keys.join(', ')})`,
     ),
+    holder: await lines(`SELECT holder, step FROM phasemigration.holder WHERE database = '${database}'`),
     files: await readFiles(scenario.folders.backup),
     run: readRun(scenario),
   };

@@ -49,13 +49,18 @@ export const mutations: Mutation[] = [
     patches: [
       {
         file: 'operator/runner/postgres/lock.ts',
-        find: '  const taken: Held[] = [];',
-        replace: '  if (claim.database) return undefined;\n  const taken: Held[] = [];',
+        find: '  const taken: Wanted[] = [];',
+        replace: '  if (claim.database) return {};\n  const taken: Wanted[] = [];',
       },
       {
         file: 'operator/runner/postgres/lock.ts',
         find: '  return rows.length > 0;',
         replace: '  return rows.length >= 0;',
+      },
+      {
+        file: 'operator/runner/holder-row.ts',
+        find: 'if (!isHeld && !this.#isEnded)',
+        replace: 'if (!isHeld && this.#isGivenUp)',
       },
     ],
     shownBy: /^database\/success\/begin:lock-held$/,

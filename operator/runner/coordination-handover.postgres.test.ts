@@ -61,8 +61,7 @@ describe('Work on a database', function () {
       });
       const operator = conduct(scenario, { failingJob: JOB.name });
       const older = processes.start(scenario, 1, {
-        at: ({ restorePoint }) => restorePoint?.state === 'PuttingBack',
-        signal: 'SIGSTOP',
+        signalAt: { at: ({ restorePoint }) => restorePoint?.state === 'PuttingBack', signal: 'SIGSTOP' },
       });
       await older.signalled;
       const { name } = scenario.memory.run.metadata;
@@ -151,8 +150,7 @@ describe('Work on a database', function () {
     it('and is the same run is followed by its next start at once, without a warning', async () => {
       scenario = await Scenario.create(server);
       const first = processes.start(scenario, 1, {
-        at: ({ reachedGoal }) => reachedGoal === 'Prepared',
-        signal: 'SIGKILL',
+        signalAt: { at: ({ reachedGoal }) => reachedGoal === 'Prepared', signal: 'SIGKILL' },
       });
       expect(await first.ended).equal('killed');
       const left = (await scenario.holder())!;
@@ -172,8 +170,7 @@ describe('Work on a database', function () {
     it('and whose run ends untouched leaves nothing behind', async () => {
       scenario = await Scenario.create(server);
       const first = processes.start(scenario, 1, {
-        at: ({ reachedGoal }) => reachedGoal === 'Prepared',
-        signal: 'SIGKILL',
+        signalAt: { at: ({ reachedGoal }) => reachedGoal === 'Prepared', signal: 'SIGKILL' },
       });
       expect(await first.ended).equal('killed');
       expect(await scenario.holder()).include({ epoch: 1 });

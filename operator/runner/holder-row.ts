@@ -11,6 +11,9 @@ export const BEAT_EVERY_MS = 5000;
  */
 const SETTINGS = `SET lock_timeout = '2s'; SET statement_timeout = '5s'; SET synchronous_commit = off`;
 
+/** A statement may be cancelled by hand; what is refused for another reason will be so again. */
+const REMOVALS = 2;
+
 export interface HolderRowOptions {
   /** Opens a session on the maintenance database. */
   open: () => Promise<Session>;
@@ -66,15 +69,20 @@ export class HolderRow {
     this.#isDue = false;
     await this.#writing;
     if (this.#isGivenUp || this.#isEnded) return;
+    for (let attempt = 1; attempt <= REMOVALS && !(await this.#isRemoved()); attempt++);
+    this.#isGivenUp = true;
+  }
+
+  async #isRemoved(): Promise<boolean> {
     const { database, lockPid, holder } = this.#options;
     try {
       const session = await this.#open();
       if (session) await removeHolder(session, { ...holder, database, lockPid });
+      return true;
     } catch (error) {
       if ([ConnectionLost, Unreachable, Interrupted].some((kind) => error instanceof kind)) throw error;
       this.#tell(describeDatabaseError(error));
-    } finally {
-      this.#isGivenUp = true;
+      return false;
     }
   }
 

@@ -90,8 +90,10 @@ describe('Two who want to work on one database', function () {
       const hold = await open('postgres', `hold ${scenario.database}`);
       const operator = conduct(scenario, {});
       const older = processes.start(scenario, 1, {
-        at: ({ steps }) => steps?.some(({ name, state }) => name === step && state === 'Running') ?? false,
-        signal: 'SIGSTOP',
+        signalAt: {
+          at: ({ steps }) => steps?.some(({ name, state }) => name === step && state === 'Running') ?? false,
+          signal: 'SIGSTOP',
+        },
       });
       await older.signalled;
       const newer = scenario.startNext();
@@ -117,10 +119,12 @@ describe('Two who want to work on one database', function () {
       scenario = await Scenario.create(server, { plan: { verification: { checks: [], rollbackChecks: [], jobs } } });
       const operator = conduct(scenario, { failingJob: 'figures' });
       const older = processes.start(scenario, 1, {
-        at: ({ steps, restorePoint }) =>
-          restorePoint?.state === moment ||
-          (steps?.some(({ name, state }) => name === moment && state === 'Running') ?? false),
-        signal: 'SIGSTOP',
+        signalAt: {
+          at: ({ steps, restorePoint }) =>
+            restorePoint?.state === moment ||
+            (steps?.some(({ name, state }) => name === moment && state === 'Running') ?? false),
+          signal: 'SIGSTOP',
+        },
       });
       await older.signalled;
       const newer = scenario.startNext();
