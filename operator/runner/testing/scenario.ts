@@ -65,7 +65,8 @@ const recording = new WeakMap<Server, Promise<unknown>>();
 
 /** Makes the table that says who works on which database, as a superuser does where several roles own databases. */
 function madeHolderTable(server: Server): Promise<unknown> {
-  const made = recording.get(server) ?? server.psql(HOLDER_TABLE);
+  const grant = 'GRANT INSERT, UPDATE, DELETE ON phasemigration.holder TO PUBLIC';
+  const made = recording.get(server) ?? server.psql(`${HOLDER_TABLE} ${grant}`);
   recording.set(server, made);
   return made;
 }
@@ -125,8 +126,6 @@ export class Scenario {
     await server.psql(
       `CREATE ROLE "${owner}" LOGIN ${options.privileges ?? 'CREATEDB CREATEROLE'}; CREATE ROLE "${client}" LOGIN; GRANT pg_signal_backend TO "${owner}"`,
     );
-    if (!options.withoutHolderTable)
-      await server.psql(`GRANT INSERT, UPDATE, DELETE ON phasemigration.holder TO "${owner}"`);
     await server.psql(`CREATE DATABASE "${database}" OWNER "${owner}" ${options.databaseOptions ?? ''}`);
     await server.psql(`ALTER SCHEMA public OWNER TO "${owner}"`, database);
     const spec: PhaseMigrationRunSpec = {
