@@ -217,6 +217,16 @@ describe('Who works on a database', function () {
     expect(await scenario.holder()).include({ state: 'NeedsHuman', step: 'Rollback' });
   });
 
+  it('and has ended is forgotten, although the server crashes right afterwards', async () => {
+    // What is committed asynchronously is written down so late that the crash surely comes first.
+    const fragile = await startPostgres({ settings: { wal_writer_delay: '10s' } });
+    cleanUp.push(() => fragile.stop());
+    scenario = await Scenario.create(fragile);
+    await fragile.crash();
+    await fragile.restart();
+    expect(await scenario.holder()).equal(undefined);
+  });
+
   it('and whose lock is somebody else’s by now says nothing any more', async () => {
     scenario = await Scenario.create(server);
     const runner = scenario.start();

@@ -7,7 +7,7 @@ export const BEAT_EVERY_MS = 5000;
 
 /**
  * Nothing that is done waits for this session, and it waits for nobody: a heartbeat that comes late is none. What it
- * says need not outlive a crash of the server.
+ * says on the way need not outlive a crash of the server.
  */
 const SETTINGS = `SET lock_timeout = '2s'; SET statement_timeout = '5s'; SET synchronous_commit = off`;
 
@@ -77,6 +77,8 @@ export class HolderRow {
     const { database, lockPid, holder } = this.#options;
     try {
       const session = await this.#open();
+      // The end must outlive a crash of the server: else whoever comes next waits a minute for who is gone.
+      await session?.query('SET synchronous_commit = on');
       if (session) await removeHolder(session, { ...holder, database, lockPid });
       return true;
     } catch (error) {
