@@ -47,6 +47,13 @@ describe('the conformity of a status', () => {
       expect(problemsOf(object, migration(underWay)).join('\n')).to.include(sentence);
     });
 
+  it('tells a stack trace from a time', () => {
+    const saying = (message: string) =>
+      problemsOf(migration([condition('Ready', 'False', { message })]), migration(underWay)).join();
+    expect(saying('no: at work (file:///app/main.mjs:10:5).')).to.include('no sentence');
+    expect(saying('It is at step Unfence, since 2026-11-22T03:39:24Z.')).not.to.include('no sentence');
+  });
+
   it('finds a status of an older generation at the end', () => {
     const object = migration(underWay);
     object.metadata.generation = 2;

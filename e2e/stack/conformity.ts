@@ -56,7 +56,7 @@ function problemsOfCondition(condition: Condition, observedGeneration: number): 
   if (condition.observedGeneration !== observedGeneration)
     problems.push(`${type} speaks of generation ${condition.observedGeneration}, the status of ${observedGeneration}`);
   if (!(reason in REASONS)) problems.push(`${type} has the reason ${reason}, which is not documented`);
-  if (message === '' || /undefined|\[object|\bat .+:\d+:\d+/.test(message))
+  if (message === '' || /undefined|\[object|\bat (?:[^(]* \()?\S*\/\S+:\d+:\d+/.test(message))
     problems.push(`${type} has the message "${message}", which is no sentence for people`);
   if (!/[.!?…)]$/.test(message)) problems.push(`the message of ${type} does not end like a sentence: "${message}"`);
   return problems;

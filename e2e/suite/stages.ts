@@ -72,7 +72,7 @@ export const stages: Stage[] = [
     tearDown: async (progress) => removeScenarios(await findCluster(), progress),
     timeoutMs: 300_000,
     // Most of a scenario is waiting for pods.
-    jobs: 4,
+    jobs: 3,
   },
 ];
 
