@@ -3,7 +3,7 @@ import { main, withProgress } from '../e2e/cluster/terminal.ts';
 import { controlPlane } from './control/plane.ts';
 import { databasePlane } from './database/plane.ts';
 import { PREFIX } from './database/cases.ts';
-import type { Plane, PlaneRun, PlantedBug } from './plane.ts';
+import type { Plane, PlaneRun, Verdict } from './plane.ts';
 
 type PlaneName = 'control' | 'database' | 'all';
 
@@ -85,7 +85,7 @@ async function runSweep(plane: Plane, options: Options): Promise<PlaneRun[]> {
 
 async function runMutations({ plane, mutations, jobs }: Options): Promise<0 | 1> {
   const only = typeof mutations === 'string' ? mutations : undefined;
-  const verdicts: PlantedBug[] = [];
+  const verdicts: Verdict[] = [];
   const meant = planes[plane].filter(({ plantedBugs }) => plantedBugs.some((name) => name.includes(only ?? '')));
   if (meant.length === 0) throw new Error(`No planted bug has "${only}" in its name.`);
   for (const { title, checkMutations } of meant)

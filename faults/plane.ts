@@ -1,16 +1,22 @@
 import type { Progress } from '../e2e/cluster/progress.ts';
 
 /** What a sweep of either plane is asked. */
-export interface PlaneOptions {
+export interface SweepOptions<Run> {
+  /** Every place of every history, each with some of the faults. */
   long: boolean;
+  /** As `long`, and each place with each fault. */
   every?: boolean;
   seed: number;
+  /** Id of the one case that is wanted. */
   only?: string;
+  /** Runs that are under way at the same time; those that only wait after their end are not counted. */
   jobs?: number;
+  /** Control plane: how long nothing may be written after the end; the form's own when left out. */
   quietSeconds?: number;
   progress: Progress;
   signal: AbortSignal;
-  onResult?: (run: PlaneRun) => void;
+  /** Told of each faulted run as it ends. */
+  onResult?: (run: Run) => void;
 }
 
 /** One faulted run. */
@@ -24,6 +30,7 @@ export interface PlaneRun {
   settledAfter: number;
   /** Last words of the program. */
   log: string[];
+  milliseconds: number;
 }
 
 export interface PlaneResult {
@@ -36,9 +43,17 @@ export interface PlaneResult {
   restMilliseconds: number;
 }
 
+export interface MutationCheckOptions {
+  /** Only bugs whose name holds this; there must be one. */
+  only?: string;
+  jobs?: number;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
 /** What became of one planted bug. */
-export interface PlantedBug {
-  mutation: { name: string };
+export interface Verdict<Mutation extends { name: string } = { name: string }> {
+  mutation: Mutation;
   /** The faulted run that showed it, and what was seen; absent: nothing did. */
   caughtBy?: { id: string; problem: string };
   runs: number;
@@ -51,14 +66,20 @@ export interface Plane {
   actor: string;
   /** What came so long after the last fault. */
   rest: string;
-  sweep: (options: PlaneOptions) => Promise<PlaneResult>;
+  sweep: (options: SweepOptions<PlaneRun>) => Promise<PlaneResult>;
   /** Their names. */
   plantedBugs: string[];
-  /** Plants those whose name holds `only`; of which there must be one. */
-  checkMutations: (options: {
-    only?: string;
-    jobs?: number;
-    progress: Progress;
-    signal: AbortSignal;
-  }) => Promise<PlantedBug[]>;
+  checkMutations: (options: MutationCheckOptions) => Promise<Verdict[]>;
+}
+
+/** What both planes tell of a faulted run. */
+export function planeRun({ id, attempt, milliseconds }: Swept): PlaneRun {
+  const { fired, problems, settledAfter, log } = attempt;
+  return { id, fired, problems, settledAfter, log, milliseconds };
+}
+
+interface Swept {
+  id: string;
+  attempt: Omit<PlaneRun, 'id' | 'milliseconds'>;
+  milliseconds: number;
 }

@@ -1,6 +1,5 @@
 import type { Progress } from '../cluster/progress.ts';
-import { runShortSweep } from '../../faults/control/short-form.ts';
-import { runShortDatabaseSweep } from '../../faults/database/short-form.ts';
+import { runShortSweeps } from '../../faults/short-form.ts';
 import { findCluster } from '../cluster/find.ts';
 import { openCluster } from '../cluster/provider.ts';
 import { prepareScenarios, removeScenarios } from '../stack/sites.ts';
@@ -62,7 +61,7 @@ export const stages: Stage[] = [
       await ensureControlPlaneBinaries(progress);
       await ensureSystemPackages(['postgresql-15', 'postgresql-client-15'], progress);
     },
-    checks: async (signal) => [...(await runShortSweep(signal)), ...(await runShortDatabaseSweep(signal))],
+    checks: runShortSweeps,
     timeoutMs: 0,
   },
   {

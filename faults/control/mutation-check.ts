@@ -1,30 +1,14 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type { Progress } from '../../e2e/cluster/progress.ts';
 import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
 import { casesOf, idOf, type Case } from './cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import { mutations, type Mutation } from './mutations.ts';
+import type { MutationCheckOptions, Verdict } from '../plane.ts';
 import { atATime, Gate } from '../pool.ts';
 import { buildOperator, buildVersions, type Versions } from '../program.ts';
 import { playReferences, restAfter } from './sweep.ts';
-
-export interface MutationCheckOptions {
-  /** Only bugs whose name holds this. */
-  only?: string;
-  jobs?: number;
-  progress: Progress;
-  signal: AbortSignal;
-}
-
-/** What became of one planted bug. */
-export interface Verdict {
-  mutation: Mutation;
-  /** The faulted run that showed it, and what was seen; absent: nothing did. */
-  caughtBy?: { id: string; problem: string };
-  runs: number;
-}
 
 const QUIET_MILLISECONDS = 8000;
 
@@ -34,7 +18,7 @@ const QUIET_MILLISECONDS = 8000;
  *
  * @throws Error when no planted bug or no case is meant
  */
-export async function checkMutations(options: MutationCheckOptions): Promise<Verdict[]> {
+export async function checkMutations(options: MutationCheckOptions): Promise<Verdict<Mutation>[]> {
   const { only = '', progress, signal } = options;
   const planted = mutations.filter(({ name }) => name.includes(only));
   if (planted.length === 0) throw new Error(`No planted bug has "${only}" in its name.`);
@@ -45,7 +29,7 @@ export async function checkMutations(options: MutationCheckOptions): Promise<Ver
     const versions = await buildVersions(ground.folder);
     const references = await playReferences(ground, names, versions);
     const cases = names.flatMap((name) => casesOf(name, references.get(name)!));
-    const verdicts: Verdict[] = [];
+    const verdicts: Verdict<Mutation>[] = [];
     await atATime(cpus().length * 2, planted, async (mutation) => {
       verdicts.push(await checkOne(ground, mutation, { cases, references, versions }));
       const caught = verdicts.filter(({ caughtBy }) => caughtBy).length;
@@ -61,7 +45,7 @@ interface Sound {
   versions: Versions;
 }
 
-async function checkOne(ground: Ground, mutation: Mutation, sound: Sound): Promise<Verdict> {
+async function checkOne(ground: Ground, mutation: Mutation, sound: Sound): Promise<Verdict<Mutation>> {
   const { cases, references, versions } = sound;
   const number = mutations.indexOf(mutation);
   const current = await buildOperator(join(ground.folder, `planted-${number}`), mutation.patches);

@@ -1,7 +1,7 @@
-import type { Plane, PlaneRun } from '../plane.ts';
+import { planeRun, type Plane } from '../plane.ts';
 import { checkMutations } from './mutation-check.ts';
 import { mutations } from './mutations.ts';
-import { sweep, type FaultedRun } from './sweep.ts';
+import { sweep } from './sweep.ts';
 
 /** The operator, a real API server, and faults at its calls and watches. */
 export const controlPlane: Plane = {
@@ -19,8 +19,3 @@ export const controlPlane: Plane = {
     return { runs: runs.map(planeRun), places: Object.fromEntries(places) as Record<string, string>, restMilliseconds };
   },
 };
-
-function planeRun({ id, attempt }: FaultedRun): PlaneRun {
-  const { fired, problems, settledAfter, log } = attempt;
-  return { id, fired, problems, settledAfter, log };
-}

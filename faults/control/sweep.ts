@@ -1,29 +1,11 @@
 import { cpus } from 'node:os';
-import type { Progress } from '../../e2e/cluster/progress.ts';
 import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
 import { casesOf, idOf, isSlow, longForm, matches, sample, type Case } from './cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
+import type { SweepOptions } from '../plane.ts';
 import { atATime, Gate } from '../pool.ts';
 import { buildVersions, type Versions } from '../program.ts';
-
-export interface SweepOptions {
-  /** Every call and every watch of every history, and a minute of quiet after each run. */
-  long: boolean;
-  /** As `long`, and each call with each fault. */
-  every?: boolean;
-  seed: number;
-  /** Id of the one case that is wanted. */
-  only?: string;
-  /** Runs that are under way at the same time; those that are quiet after their end are not counted. */
-  jobs?: number;
-  /** How long nothing may be written after the end; the form's own when left out. */
-  quietSeconds?: number;
-  progress: Progress;
-  signal: AbortSignal;
-  /** Told of each faulted run as it ends. */
-  onResult?: (result: FaultedRun) => void;
-}
 
 export interface FaultedRun {
   case: Case;
@@ -63,7 +45,7 @@ const QUIET_PER_CPU = 12;
  *
  * @throws Error when a reference run is not what it should be, or `only` names no case
  */
-export async function sweep(options: SweepOptions): Promise<SweepResult> {
+export async function sweep(options: SweepOptions<FaultedRun>): Promise<SweepResult> {
   const { long, every, seed, only, progress, signal } = options;
   const form = long || every ? 'long' : 'short';
   const gate = new Gate(options.jobs ?? cpus().length * ACTIVE_PER_CPU);
@@ -131,7 +113,7 @@ export async function playReferences(
   return new Map(played);
 }
 
-function choose(all: Case[], { only, long, every, seed }: SweepOptions): Case[] {
+function choose(all: Case[], { only, long, every, seed }: SweepOptions<FaultedRun>): Case[] {
   if (only !== undefined) {
     const found = all.filter((one) => matches(one, only));
     if (found.length === 0) {

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type { Progress } from '../../e2e/cluster/progress.ts';
 import { RunnerProcesses } from '../../operator/runner/testing/process.ts';
+import type { MutationCheckOptions, Verdict } from '../plane.ts';
 import { atATime, Gate } from '../pool.ts';
 import { buildRunner } from '../program.ts';
 import { makeAttempt, type Attempt } from './attempt.ts';
@@ -10,22 +10,6 @@ import { withGround, type Ground } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import { mutations, type Mutation } from './mutations.ts';
 import { playReferences, restAfter } from './sweep.ts';
-
-export interface MutationCheckOptions {
-  /** Only bugs whose name holds this. */
-  only?: string;
-  jobs?: number;
-  progress: Progress;
-  signal: AbortSignal;
-}
-
-/** What became of one planted bug. */
-export interface Verdict {
-  mutation: Mutation;
-  /** The faulted run that showed it, and what was seen; absent: nothing did. */
-  caughtBy?: { id: string; problem: string };
-  runs: number;
-}
 
 interface Sound {
   cases: Case[];
@@ -38,14 +22,14 @@ interface Sound {
  *
  * @throws Error when no planted bug or no case is meant
  */
-export async function checkMutations(options: MutationCheckOptions): Promise<Verdict[]> {
+export async function checkMutations(options: MutationCheckOptions): Promise<Verdict<Mutation>[]> {
   const { only = '', progress, signal, jobs = cpus().length * 2 } = options;
   const planted = mutations.filter(({ name }) => name.includes(only));
   if (planted.length === 0) throw new Error(`No planted bug has "${only}" in its name.`);
   return withGround({ gate: new Gate(jobs), signal, progress }, async (ground) => {
     progress('reference runs of the sound runner');
     const sound = await playSound(ground);
-    const verdicts: Verdict[] = [];
+    const verdicts: Verdict<Mutation>[] = [];
     await atATime(jobs, planted, async (mutation) => {
       verdicts.push(await checkOne(ground, mutation, sound));
       const caught = verdicts.filter(({ caughtBy }) => caughtBy).length;
@@ -66,7 +50,7 @@ async function playSound(ground: Ground): Promise<Sound> {
   }
 }
 
-async function checkOne(ground: Ground, mutation: Mutation, { cases, references }: Sound): Promise<Verdict> {
+async function checkOne(ground: Ground, mutation: Mutation, { cases, references }: Sound): Promise<Verdict<Mutation>> {
   const folder = join(ground.folder, `planted-${mutations.indexOf(mutation)}`);
   const program = await buildRunner(folder, mutation.patches);
   const fitting = cases.filter((one) => mutation.shownBy.test(idOf(one)));

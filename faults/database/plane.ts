@@ -1,4 +1,4 @@
-import type { Plane, PlaneRun } from '../plane.ts';
+import { planeRun, type Plane } from '../plane.ts';
 import { checkMutations } from './mutation-check.ts';
 import { mutations } from './mutations.ts';
 import { sweep, type FaultedRun } from './sweep.ts';
@@ -24,9 +24,4 @@ function endsOf(runs: FaultedRun[]): string {
   const met = runs.filter(({ attempt }) => attempt.fired);
   const counted = [...Map.groupBy(met, ({ attempt }) => attempt.end ?? 'in no way that may be')];
   return `ended ${counted.map(([end, { length }]) => `${end} ${length}`).join('; ')}`;
-}
-
-function planeRun({ id, attempt }: FaultedRun): PlaneRun {
-  const { fired, problems, settledAfter, log } = attempt;
-  return { id, fired, problems, settledAfter, log };
 }

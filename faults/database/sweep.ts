@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type { Progress } from '../../e2e/cluster/progress.ts';
 import { RunnerProcesses } from '../../operator/runner/testing/process.ts';
+import type { SweepOptions } from '../plane.ts';
 import { atATime, Gate } from '../pool.ts';
 import { buildRunner } from '../program.ts';
 import { makeAttempt, type Attempt } from './attempt.ts';
@@ -9,22 +9,6 @@ import { casesOf, idOf, longForm, PREFIX, sample, shortForm, type Case } from '.
 import { isSlow } from './faults.ts';
 import { withGround, type Ground } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
-
-export interface SweepOptions {
-  /** Every statement's name and every report of every history. */
-  long: boolean;
-  /** Every statement with every fault. */
-  every?: boolean;
-  seed: number;
-  /** Id of the one case that is wanted. */
-  only?: string;
-  /** Runs that are under way at the same time. */
-  jobs?: number;
-  progress: Progress;
-  signal: AbortSignal;
-  /** Told of each faulted run as it ends. */
-  onResult?: (result: FaultedRun) => void;
-}
 
 export interface FaultedRun {
   case: Case;
@@ -60,7 +44,7 @@ const SLOW_AT_A_TIME = 8;
  *
  * @throws Error when a reference run is not what it should be, or `only` names no case
  */
-export async function sweep(options: SweepOptions): Promise<SweepResult> {
+export async function sweep(options: SweepOptions<FaultedRun>): Promise<SweepResult> {
   const { seed, only, progress, signal } = options;
   const jobs = options.jobs ?? cpus().length * ACTIVE_PER_CPU;
   return withGround({ gate: new Gate(jobs), signal, progress }, async (ground) => {
@@ -145,7 +129,7 @@ export async function playReferences(
   return new Map(played);
 }
 
-function choose(all: Case[], { only, long, every, seed }: SweepOptions): Case[] {
+function choose(all: Case[], { only, long, every, seed }: SweepOptions<FaultedRun>): Case[] {
   if (only !== undefined) {
     const found = all.filter((one) => idOf(one) === only);
     if (found.length === 0) {
