@@ -1,24 +1,28 @@
 import type { TestResult } from '../e2e/suite/results.ts';
 import { controlPlane } from './control/plane.ts';
 import { databasePlane } from './database/plane.ts';
-import type { PlaneRun } from './plane.ts';
+import type { Plane, PlaneRun } from './plane.ts';
 
-/** A sample by chance of both planes, each run of which counts as a test. Its seed is in the title of each. */
+/**
+ * A sample by chance of both planes, each run of which counts as a test. Its seed is in the title of each. Both are
+ * played at the same time, since most of either is waiting.
+ */
 export async function runShortSweeps(signal: AbortSignal): Promise<TestResult[]> {
   const seed = Math.floor(Math.random() * 2 ** 31);
-  const results: TestResult[] = [];
-  for (const plane of [controlPlane, databasePlane]) {
-    const { runs } = await plane.sweep({
-      long: false,
-      seed,
-      signal,
-      // Every line of it would hide what else the tests say.
-      progress: () => undefined,
-      onResult: (run) => console.log(`  ${markOf(run)} ${run.id}`),
-    });
-    results.push(...runs.map((run) => resultOf(run, seed)));
-  }
-  return results;
+  const swept = await Promise.all([controlPlane, databasePlane].map((plane) => runShortSweep(plane, seed, signal)));
+  return swept.flat();
+}
+
+async function runShortSweep({ sweep }: Plane, seed: number, signal: AbortSignal): Promise<TestResult[]> {
+  const { runs } = await sweep({
+    long: false,
+    seed,
+    signal,
+    // Every line of it would hide what else the tests say.
+    progress: () => undefined,
+    onResult: (run) => console.log(`  ${markOf(run)} ${run.id}`),
+  });
+  return runs.map((run) => resultOf(run, seed));
 }
 
 function markOf({ problems, fired }: PlaneRun): string {

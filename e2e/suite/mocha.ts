@@ -32,6 +32,8 @@ export interface MochaRun {
 export async function runMocha(run: MochaRun): Promise<TestResult[]> {
   const record = join(await makeThrowawayFolder('suite'), 'results.jsonl');
   const args = [
+    // Optimising the WebAssembly of the SQL parser, in each of so many processes, takes longer than it saves.
+    '--liftoff-only',
     '--disable-warning=ExperimentalWarning',
     mochaProgram(),
     ...['--no-config', '--no-package', '--no-exit', '--forbid-only', '--timeout', String(run.timeoutMs)],

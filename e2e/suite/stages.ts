@@ -53,6 +53,8 @@ export const stages: Stage[] = [
       await ensurePrograms(['kubectl', 'helm'], progress);
     },
     timeoutMs: 120_000,
+    // Each file has a control plane of its own, and waits for leases and watches most of its time.
+    jobs: 3,
   },
   {
     name: 'faults',

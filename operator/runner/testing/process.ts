@@ -86,7 +86,8 @@ export class RunnerProcesses {
 function spawnRunner(program: string): ChildProcess {
   return fork(program, {
     execPath: 'setpriv',
-    execArgv: ['--pdeathsig=KILL', '--', process.execPath, '--disable-warning=ExperimentalWarning'],
+    // As in the image: optimising the parser of PostgreSQL takes longer than such a process lives.
+    execArgv: ['--pdeathsig=KILL', '--', process.execPath, '--liftoff-only', '--disable-warning=ExperimentalWarning'],
     // Hundreds of starts of the same program.
     ...(program.endsWith('.ts')
       ? {}
