@@ -3,10 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { cloneRoot } from '../cluster/paths.ts';
 import { openCluster, type Cluster } from '../cluster/provider.ts';
 import { main, withProgress } from '../cluster/terminal.ts';
-import { newFigures, oldFigures, readFigures } from '../stack/figures.ts';
+import { newFigures, oldFigures, readFigures, type Figures } from '../stack/figures.ts';
 import { buildImages, demoImages, loadImages } from '../stack/images.ts';
 import { installOperator, standardPlace } from '../stack/operator.ts';
 import { installPlanner } from '../stack/planner.ts';
+import { sql } from '../stack/psql.ts';
 import { parseOptions } from './options.ts';
 import { follow, type Seen } from './follow.ts';
 import { figuresText, restart } from './planner.ts';
@@ -43,16 +44,20 @@ async function setUp(cluster: Cluster): Promise<void> {
   });
 }
 
+function figuresOf(cluster: Cluster): Promise<Figures> {
+  return readFigures((text) => sql(cluster, namespace, text));
+}
+
 async function migrate(cluster: Cluster): Promise<void> {
   chapter('Before', 'The planner’s old version with its data, at revision 976e6adbac6f:');
-  const before = await readFigures({ cluster, namespace });
+  const before = await figuresOf(cluster);
   console.log(figuresText(before));
   expectThat(isDeepStrictEqual(before, oldFigures), 'these are the figures of the runbook');
   chapter('Migrate', 'One manifest. Everything else is the operator’s work.');
   await show(cluster, kubectl('apply', '-f', join(examples, 'phasemigration.yaml')));
   const seen = await ended(cluster, name, 'Migrating 976e6adbac6f → 92023c163a26');
   expectThat(seen.phase === 'Succeeded', 'the migration has succeeded', seen.message);
-  const after = await readFigures({ cluster, namespace });
+  const after = await figuresOf(cluster);
   console.log(`\n${figuresText(after)}\n`);
   expectThat(after.matched === newFigures.matched, '591 of 1,011 assignments lie within a phase');
   expectThat(isDeepStrictEqual(after, newFigures), 'phases, budget and assignments are what they were');
@@ -64,9 +69,9 @@ async function failAndUndo(cluster: Cluster): Promise<void> {
     'A migration that is wrong',
     'It cuts budgets off. Its check and its snapshot see that, and it is undone by itself.',
   );
-  const before = await readFigures({ cluster, namespace });
+  const before = await figuresOf(cluster);
   const files = join(examples, 'round-budgets');
-  const sql = join('migrations', 'sql');
+  const standing = join('migrations', 'sql');
   const { stdout } = await cluster.exec(
     kubectl(
       'create',
@@ -75,14 +80,14 @@ async function failAndUndo(cluster: Cluster): Promise<void> {
       '--dry-run=client',
       '-o',
       'yaml',
-      ...configMapFiles(sql, files),
+      ...configMapFiles(standing, files),
     ),
   );
   await cluster.exec(kubectl('apply', '--server-side', '-f', '-'), { input: stdout });
   await show(cluster, kubectl('apply', '-f', join(files, 'phasemigration.yaml')));
   const seen = await ended(cluster, 'round-budgets', 'Migrating 92023c163a26 → 5b1e7c0d9a42');
   expectThat(seen.phase === 'RolledBack', 'it was undone by itself', seen.message);
-  const after = await readFigures({ cluster, namespace });
+  const after = await figuresOf(cluster);
   expectThat(isDeepStrictEqual(after, before), 'every figure is what it was');
   await show(cluster, kubectl('get', 'pm'));
 }

@@ -102,25 +102,3 @@ describe('A migration that succeeds', () => {
     expect(await site.api.list({ path: site.paths.runs })).to.deep.equal([]);
   });
 });
-
-describe('A migration that succeeds on PostgreSQL 15', () => {
-  const scenario = plannerSite('e2e-postgres-15');
-
-  scenario('is done and undone', async ({ when, then }) => {
-    await when.applied();
-    await then.ends('Succeeded', 'Succeeded', /Migrated/);
-    await then.isMigrated();
-    await when.patched({ state: 'RolledBack' });
-    await then.ends('RolledBack', 'RolledBackAsRequested', /Rolled back/);
-    await then.isAsBefore();
-  });
-
-  scenario(
-    'is behind the fence of CONNECTION LIMIT where the application shares the owner’s role',
-    async ({ when, then }) => {
-      await when.applied({ spec: { database: { clientRoles: [] } }, startPolicy: 'AfterUnfence' });
-      await then.ends('Succeeded', 'Succeeded', /Migrated/);
-      await then.isMigrated();
-    },
-  );
-});

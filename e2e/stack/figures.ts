@@ -1,5 +1,4 @@
-import type { Cluster } from '../cluster/provider.ts';
-import { sql } from './psql.ts';
+import type { Ask } from './psql.ts';
 
 /** What the planner's database says, in the terms of the runbook. */
 export interface Figures {
@@ -54,8 +53,8 @@ interface LedgerRow {
 }
 
 /** Reads all figures in one look. @throws Error with psql's own message when the database cannot be asked */
-export async function readFigures({ cluster, namespace }: { cluster: Cluster; namespace: string }): Promise<Figures> {
-  const text = await sql(cluster, namespace, QUESTIONS);
+export async function readFigures(ask: Ask): Promise<Figures> {
+  const text = await ask(QUESTIONS);
   const { ledger, matched, budget, ...rest } = JSON.parse(text) as Omit<Figures, 'revision' | 'matched'> & {
     matched: number | null;
     ledger: LedgerRow[];

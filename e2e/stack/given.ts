@@ -1,7 +1,6 @@
 import { migrationsConfigMap, type FileChanges } from './migration-files.ts';
 import { holdSession, type HeldSession } from './psql.ts';
 import { migrateByHand, newRevision, rollout } from './planner.ts';
-import { sql } from './psql.ts';
 import { TEMPORARY_LABEL, type Site } from './site.ts';
 
 /** What is there before something happens. Whatever is added is gone before the next scenario. */
@@ -67,6 +66,6 @@ export class Given {
 
   /** SQL as superuser. */
   sql(statements: string, database?: string): Promise<string> {
-    return sql(this.#site.cluster, this.#site.namespace, statements, database);
+    return this.#site.psql.ask(statements, database);
   }
 }

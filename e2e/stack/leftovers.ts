@@ -1,6 +1,5 @@
 import type { Thing } from './api.ts';
 import type { Job, Pod, Run } from './objects.ts';
-import { sql } from './psql.ts';
 import type { Site } from './site.ts';
 import { waitUntil } from './wait.ts';
 
@@ -25,8 +24,8 @@ SELECT $$SELECT format('row of phasemigration.holder: %s', holder) FROM phasemig
 WHERE to_regclass('phasemigration.holder') IS NOT NULL \\gexec`;
 
 /** What a run has left on the database's server although it has ended; one sentence each. */
-export async function leftoversOnServer({ cluster, namespace }: Site): Promise<string[]> {
-  const text = await sql(cluster, namespace, QUESTIONS, 'postgres');
+export async function leftoversOnServer({ psql }: Site): Promise<string[]> {
+  const text = await psql.ask(QUESTIONS, 'postgres');
   return text.split('\n').filter(Boolean);
 }
 

@@ -79,10 +79,15 @@ export async function makeNamespace(cluster: Cluster, name: string): Promise<voi
 
 /** Loads data sets of migrations/seed, all in one session, as the database's superuser. */
 export async function seedPlanner(cluster: Cluster, namespace: string, data: Dataset[]): Promise<void> {
+  await sql(cluster, namespace, await seedText(data));
+}
+
+/** What loads data sets of migrations/seed. */
+export async function seedText(data: Dataset[]): Promise<string> {
   const texts = await Promise.all(
     data.map((name) => readFile(join(cloneRoot, 'migrations', 'seed', `${name}.sql`), 'utf8')),
   );
-  await sql(cluster, namespace, texts.join('\n'));
+  return texts.join('\n');
 }
 
 /** Brings the planner's database to a revision with the runner's `migrate`, outside any run, as a first deployment does. */

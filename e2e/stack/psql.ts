@@ -26,12 +26,48 @@ export async function sql(
   return stdout.trimEnd();
 }
 
+/** Runs SQL as superuser in a database of the planner's server, `planner` when left out, and resolves with its rows. */
+export type Ask = (statements: string, database?: string) => Promise<string>;
+
+/**
+ * One psql for the questions of many tests, one after the other: starting one in a container takes longer than most of
+ * them. Between them it is connected to the database `postgres`, where it is in nobody's way. A new one is started when
+ * the server, or a statement that failed, has ended it.
+ */
+export class LastingPsql {
+  readonly #open: () => Promise<HeldSession>;
+  #session: HeldSession | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(cluster: Cluster, namespace: string) {
+    this.#open = () => holdSession(cluster, { namespace, database: 'postgres' });
+  }
+
+  /** @throws Error with psql's own message on the first statement that fails */
+  ask: Ask = (statements, database = 'planner') => {
+    const answer = this.#last.then(async () => {
+      if (!this.#session || this.#session.hasEnded()) this.#session = await this.#open();
+      const lines = await this.#session.run(`\\connect ${database}\n${statements}\n;\n\\connect postgres\n`);
+      return lines.join('\n').trimEnd();
+    });
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  };
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#session?.release();
+  }
+}
+
 /** A session of the test's own on the planner's server, as superuser: it holds locks, or simply is there. */
 export interface HeldSession {
   /** Backend process id on the server. */
   pid: number;
   /** Runs a statement and resolves when the server has carried it out. */
   run(statement: string): Promise<string[]>;
+  /** Whether psql has ended, by itself or because it was released. */
+  hasEnded(): boolean;
   /** Ends the session; what it held is free then. Harmless when the server ended it. */
   release(): Promise<void>;
 }
@@ -59,7 +95,11 @@ export async function holdSession(
     onAnswer?.(answer);
     answer = [];
   });
-  const ended = child.then(({ stderr }) => String(stderr));
+  let hasEnded = false;
+  const ended = child.then(({ stderr }) => {
+    hasEnded = true;
+    return String(stderr);
+  });
   const run = async (text: string): Promise<string[]> => {
     const answered = new Promise<string[]>((resolve) => (onAnswer = resolve));
     child.stdin.write(`${text};\nSELECT '${ANSWERED}';\n`);
@@ -71,6 +111,7 @@ export async function holdSession(
   return {
     pid: Number(pid),
     run,
+    hasEnded: () => hasEnded,
     release: async () => {
       child.stdin.on('error', () => undefined);
       if (!child.stdin.writableEnded) child.stdin.end('\\q\n');

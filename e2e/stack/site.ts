@@ -3,8 +3,8 @@ import type { Cluster } from '../cluster/provider.ts';
 import { openApi, type Api, type Thing } from './api.ts';
 import { imageSources } from './images.ts';
 import { isReady, named, pathsIn, type Migration, type Pod, type Run, type Workload } from './objects.ts';
-import { installPlanner, rollout, seedPlanner, type Dataset } from './planner.ts';
-import { sql } from './psql.ts';
+import { installPlanner, rollout, seedText, type Dataset } from './planner.ts';
+import { LastingPsql } from './psql.ts';
 import { waitUntil } from './wait.ts';
 
 export const oldImage = imageSources.plannerOld.name;
@@ -20,6 +20,7 @@ export interface Site {
   cluster: Cluster;
   api: Api;
   namespace: string;
+  psql: LastingPsql;
   paths: ReturnType<typeof pathsIn>;
   replicas: number;
   /** The Secret of the database's URL, as the chart made it. */
@@ -37,18 +38,19 @@ export async function openSite(namespace: string, postgres: 15 | 17): Promise<Si
   const cluster = await findCluster();
   const api = await openApi(cluster);
   await untilNotEnding(api, namespace);
-  const isThere = await hasPristineCopy(cluster, namespace);
+  const psql = new LastingPsql(cluster, namespace);
+  const isThere = await hasPristineCopy(psql);
   if (!isThere) await installPlanner(cluster, { namespace, postgres, replicas: REPLICAS });
   const paths = pathsIn(namespace);
   const { data } = (await api.get<Thing & { data: Record<string, string> }>(`${paths.secrets}/planner-db`))!;
-  const site = { cluster, api, namespace, paths, replicas: REPLICAS, secret: data };
-  if (!isThere) await sql(cluster, namespace, copyDatabase('planner', PRISTINE), 'postgres');
+  const site = { cluster, api, namespace, psql, paths, replicas: REPLICAS, secret: data };
+  if (!isThere) await psql.ask(copyDatabase('planner', PRISTINE), 'postgres');
   return site;
 }
 
-async function hasPristineCopy(cluster: Cluster, namespace: string): Promise<boolean> {
+async function hasPristineCopy(psql: LastingPsql): Promise<boolean> {
   const question = `SELECT count(*) FROM pg_catalog.pg_database WHERE datname = '${PRISTINE}'`;
-  return (await sql(cluster, namespace, question, 'postgres').catch(() => '0')) === '1';
+  return (await psql.ask(question, 'postgres').catch(() => '0')) === '1';
 }
 
 /** Removes what scenarios left, and the namespace: a node has room for a few planners only. Does not wait for its end. */
@@ -57,6 +59,7 @@ export async function closeSite(site: Site): Promise<void> {
     await removeMigrations(site);
     await site.api.request('DELETE', namespacePath(site.namespace));
   } finally {
+    await site.psql.close();
     await site.api.close();
   }
 }
@@ -106,8 +109,8 @@ export async function resetSite(site: Site, { data = [], sql: more }: ResetOptio
       },
     }),
   ]);
-  if (data.length > 0) await seedPlanner(site.cluster, site.namespace, data);
-  if (more) await sql(site.cluster, site.namespace, more);
+  if (data.length > 0) await site.psql.ask(await seedText(data));
+  if (more) await site.psql.ask(more);
   await applicationReady(site, oldImage);
 }
 
@@ -156,14 +159,14 @@ async function removeTemporary({ api, paths }: Site): Promise<void> {
     await api.request('DELETE', `${paths.services}/${metadata.name}`);
 }
 
-async function resetDatabase({ cluster, namespace }: Site): Promise<void> {
+async function resetDatabase({ psql }: Site): Promise<void> {
   const statements = `
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_catalog.pg_database
 WHERE NOT datistemplate AND datname NOT IN ('postgres', '${PRISTINE}') \\gexec
 SELECT 'DELETE FROM phasemigration.holder' WHERE to_regclass('phasemigration.holder') IS NOT NULL \\gexec
 ALTER ROLE planner_app LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity';
 ${copyDatabase(PRISTINE, 'planner')}`;
-  await sql(cluster, namespace, statements, 'postgres');
+  await psql.ask(statements, 'postgres');
 }
 
 /** Waits until the backend has exactly its pods, all ready and of this image. @returns their uids, sorted */

@@ -18,10 +18,7 @@ export interface SiteKind {
 export const sites = {
   'e2e-success': { postgres: 17 },
   'e2e-postgres-15': { postgres: 15 },
-  'e2e-adopting': { postgres: 15 },
-  'e2e-refused': { postgres: 17 },
   'e2e-bad-input': { postgres: 17 },
-  'e2e-early-failures': { postgres: 15 },
   'e2e-failures': { postgres: 17 },
   'e2e-interference': { postgres: 17 },
   'e2e-operator-killed': { postgres: 17, ownOperator: true },

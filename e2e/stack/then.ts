@@ -6,7 +6,6 @@ import { newFigures, oldFigures, readFigures, type Figures } from './figures.ts'
 import { named, type Event, type Migration, type Workload } from './objects.ts';
 import { applicationReady, BACKEND, newImage, oldImage, type Site } from './site.ts';
 import { settled } from './leftovers.ts';
-import { sql } from './psql.ts';
 import { waitUntil } from './wait.ts';
 import type { When } from './when.ts';
 
@@ -120,13 +119,13 @@ export class Then {
 
   async #is(image: string, figures: Figures): Promise<void> {
     await applicationReady(this.#site, image);
-    expect(await readFigures(this.#site)).to.deep.equal(figures);
+    expect(await readFigures(this.#site.psql.ask)).to.deep.equal(figures);
   }
 
   /** Nobody noticed anything: the very same pods, the old image and replicas, and the data of before. */
   async isUntouched(figures: Partial<Figures> | null = {}): Promise<void> {
     expect(await applicationReady(this.#site, oldImage, 10)).to.deep.equal(this.#before.pods);
-    if (figures) expect(await readFigures(this.#site)).to.deep.equal({ ...oldFigures, ...figures });
+    if (figures) expect(await readFigures(this.#site.psql.ask)).to.deep.equal({ ...oldFigures, ...figures });
     expect((await this.deployment()).spec.replicas).to.equal(this.#site.replicas);
   }
 
@@ -150,16 +149,13 @@ export class Then {
   /** No client gets into the database. */
   async fenceIsUp(): Promise<void> {
     const question = "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = 'planner_app'";
-    expect(
-      await sql(this.#site.cluster, this.#site.namespace, question, 'postgres'),
-      'planner_app may log in',
-    ).to.equal('f');
+    expect(await this.#site.psql.ask(question, 'postgres'), 'planner_app may log in').to.equal('f');
   }
 
   /** What the database was before is still there. */
   async restorePointIsKept(): Promise<void> {
     const question = "SELECT count(*) FROM pg_catalog.pg_database WHERE datname LIKE 'planner\\_restore\\_%'";
-    expect(await sql(this.#site.cluster, this.#site.namespace, question, 'postgres'), 'restore points').to.equal('1');
+    expect(await this.#site.psql.ask(question, 'postgres'), 'restore points').to.equal('1');
   }
 
   async deployment(name = BACKEND): Promise<Workload> {
