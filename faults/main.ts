@@ -2,10 +2,12 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { main, withProgress } from '../e2e/cluster/terminal.ts';
 import { controlPlane } from './control/plane.ts';
 import { databasePlane } from './database/plane.ts';
-import { PREFIX } from './database/cases.ts';
+import { PREFIX as DATABASE_PREFIX } from './database/cases.ts';
 import type { Plane, PlaneRun, Verdict } from './plane.ts';
+import { PREFIX as RUNNER_PREFIX } from './runner/attempt.ts';
+import { runnerPlane } from './runner/plane.ts';
 
-type PlaneName = 'control' | 'database' | 'all';
+type PlaneName = 'control' | 'runner' | 'database' | 'all';
 
 interface Options {
   plane: PlaneName;
@@ -20,13 +22,16 @@ interface Options {
 
 const planes: Record<PlaneName, Plane[]> = {
   control: [controlPlane],
+  runner: [runnerPlane],
   database: [databasePlane],
-  all: [controlPlane, databasePlane],
+  all: [controlPlane, runnerPlane, databasePlane],
 };
 
 const program = new Command('npm run faults --')
   .description('Carries runs through while something goes wrong at one place, and compares how they end.')
-  .addOption(new Option('--plane <name>', 'which plane: control, database').choices(Object.keys(planes)).default('all'))
+  .addOption(
+    new Option('--plane <name>', 'which plane: control, runner, database').choices(Object.keys(planes)).default('all'),
+  )
   .option('--long', 'every call and statement with some of the faults, and the watches: about an hour', false)
   .option('--every', 'every call and statement with every fault: hours', false)
   .option('--seed <number>', 'repeats an order and a choice', wholeNumber, Math.floor(Math.random() * 2 ** 31))
@@ -48,7 +53,8 @@ await main(async () => {
 /** An id says of which plane it is. */
 function planesOf({ plane, only }: Options): Plane[] {
   if (only === undefined) return planes[plane];
-  return only.startsWith(PREFIX) ? planes.database : planes.control;
+  if (only.startsWith(RUNNER_PREFIX)) return planes.runner;
+  return only.startsWith(DATABASE_PREFIX) ? planes.database : planes.control;
 }
 
 async function runSweeps(options: Options): Promise<0 | 1> {

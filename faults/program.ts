@@ -24,6 +24,11 @@ export async function buildOperator(folder: string, patches: Patch[] = []): Prom
   return buildProgram(programs.operator, folder, patches);
 }
 
+/** Bundles the runner as its image has it, as {@link buildOperator} does the operator. */
+export async function buildRunnerProgram(folder: string, patches: Patch[] = []): Promise<string> {
+  return buildProgram(programs.runner, folder, patches);
+}
+
 /** Bundles the runner that `RunnerProcesses` starts, as {@link buildOperator} does the operator. */
 export async function buildRunner(folder: string, patches: Patch[] = []): Promise<string> {
   return buildProgram('operator/runner/testing/process-main.ts', folder, patches);

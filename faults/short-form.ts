@@ -1,15 +1,18 @@
 import type { TestResult } from '../e2e/suite/results.ts';
 import { controlPlane } from './control/plane.ts';
 import { databasePlane } from './database/plane.ts';
+import { runnerPlane } from './runner/plane.ts';
 import type { Plane, PlaneRun } from './plane.ts';
 
 /**
- * A sample by chance of both planes, each run of which counts as a test. Its seed is in the title of each. Both are
+ * A sample by chance of all planes, each run of which counts as a test. Its seed is in the title of each. All are
  * played at the same time, since most of either is waiting.
  */
 export async function runShortSweeps(signal: AbortSignal): Promise<TestResult[]> {
   const seed = Math.floor(Math.random() * 2 ** 31);
-  const swept = await Promise.all([controlPlane, databasePlane].map((plane) => runShortSweep(plane, seed, signal)));
+  const swept = await Promise.all(
+    [controlPlane, runnerPlane, databasePlane].map((plane) => runShortSweep(plane, seed, signal)),
+  );
   return swept.flat();
 }
 

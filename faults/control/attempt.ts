@@ -1,19 +1,19 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlPlane } from '../../e2e/cluster/control-plane.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
+import { writeKubeconfig } from '../api/kubeconfig.ts';
 import type { ClusterWatch } from './cluster-watch.ts';
 import { differences } from '../differences.ts';
 import { readEndState, type EndState } from './end-state.ts';
-import { nameOf, type Fault } from './faults.ts';
+import { nameOf, type Fault } from '../api/faults.ts';
 import { histories, type History, type HistoryName, type Stage } from './histories.ts';
 import { createApplication, REPLICAS } from './objects.ts';
 import { isReady } from './kubelet.ts';
 import { OperatorProcess } from './operator-process.ts';
 import type { Gate } from '../pool.ts';
 import type { Versions } from '../program.ts';
-import { FaultProxy, type PassedCall } from './proxy.ts';
+import { FaultProxy, type PassedCall } from '../api/proxy.ts';
 import { Site } from './site.ts';
 import { bringNewerBack, versionsOf } from './versions.ts';
 
@@ -86,7 +86,7 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
   try {
     await createApplication(ground.client, namespace);
     while (site.applicationPods().filter(isReady).length < REPLICAS) await site.changed(ground.signal);
-    const kubeconfig = await writeKubeconfig(ground, namespace, proxy.url);
+    const kubeconfig = await writeKubeconfig(ground.plane, join(ground.folder, namespace), proxy.url);
     const operator = new OperatorProcess({ program: first, kubeconfig, proxyUrl: proxy.url, namespace });
     operators.push(operator);
     const startedAt = Date.now();
@@ -125,16 +125,6 @@ function startFollowing(
       return following.catch((error: unknown) => (ending.signal.aborted ? [] : Promise.reject(error as Error)));
     },
   };
-}
-
-async function writeKubeconfig({ plane, folder }: Ground, namespace: string, url: string): Promise<string> {
-  const config = JSON.parse(await readFile(plane.kubeconfig, 'utf8')) as { clusters: { cluster: object }[] };
-  // Plain HTTP on this machine; client-node asks for it in these words.
-  for (const entry of config.clusters) entry.cluster = { server: url, 'insecure-skip-tls-verify': true };
-  const path = join(folder, namespace, 'kubeconfig');
-  await mkdir(join(folder, namespace), { recursive: true });
-  await writeFile(path, JSON.stringify(config), { mode: 0o600 });
-  return path;
 }
 
 interface Playing {

@@ -5,7 +5,7 @@ import { makeThrowawayFolder } from '../../e2e/cluster/throwaway.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import type { Ground } from './attempt.ts';
 import { ClusterWatch } from './cluster-watch.ts';
-import { createDefinitions } from './objects.ts';
+import { createDefinitions } from '../api/definitions.ts';
 import type { Gate } from '../pool.ts';
 
 /** What PhaseMigrations need of kube-controller-manager; the others would only take the machine's time. */

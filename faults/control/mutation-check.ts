@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
-import { casesOf, idOf, type Case } from './cases.ts';
+import { casesOf, idOf, type Case } from '../api/cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import { mutations, type Mutation } from './mutations.ts';
@@ -28,7 +28,7 @@ export async function checkMutations(options: MutationCheckOptions): Promise<Ver
     progress('reference runs of the sound operator');
     const versions = await buildVersions(ground.folder);
     const references = await playReferences(ground, names, versions);
-    const cases = names.flatMap((name) => casesOf(name, references.get(name)!));
+    const cases = names.flatMap((name) => casesOf(name, references.get(name)!.calls));
     const verdicts: Verdict<Mutation>[] = [];
     await atATime(cpus().length * 2, planted, async (mutation) => {
       verdicts.push(await checkOne(ground, mutation, { cases, references, versions }));
@@ -40,7 +40,7 @@ export async function checkMutations(options: MutationCheckOptions): Promise<Ver
 }
 
 interface Sound {
-  cases: Case[];
+  cases: Case<HistoryName>[];
   references: Map<HistoryName, Attempt>;
   versions: Versions;
 }

@@ -1,18 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { load } from 'js-yaml';
-import { cloneRoot } from '../../e2e/cluster/paths.ts';
 import { API_VERSION } from '../../operator/api/names.ts';
 import { plan, type Workload } from '../../operator/api/plan.ts';
 import type { PhaseMigration } from '../../operator/api/resources.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
-import {
-  CustomResourceDefinition,
-  Deployment,
-  Namespace,
-  Service,
-  type Pod,
-} from '../../operator/kube/resource-types.ts';
+import { Deployment, Namespace, Service, type Pod } from '../../operator/kube/resource-types.ts';
 import type { Schema } from './database.ts';
 
 export const APPLICATION_LABEL = { app: 'backend' };
@@ -23,16 +13,6 @@ const IMAGES: Record<Schema, string> = { Old: 'backend:1', New: 'backend:2' };
 /** Which schema a pod's image was made for. */
 export function versionOf(pod: Pod): Schema {
   return pod.spec?.containers[0]?.image === IMAGES.New ? 'New' : 'Old';
-}
-
-/** Installs the CRDs as they are checked in. */
-export async function createDefinitions(client: KubeClient): Promise<void> {
-  const folder = join(cloneRoot, 'crds');
-  for (const name of (await readdir(folder)).sort())
-    await client.create(
-      CustomResourceDefinition,
-      load(await readFile(join(folder, name), 'utf8')) as CustomResourceDefinition,
-    );
 }
 
 /** A namespace with an application of two pods in its old version. */

@@ -8,7 +8,7 @@ import { messageOf, silentLogger } from '../../operator/kube/logger.ts';
 import { Pod } from '../../operator/kube/resource-types.ts';
 import { refOf } from '../../operator/kube/types.ts';
 import { KubeRunPort } from '../../operator/runner/kube-port.ts';
-import type { Call } from './calls.ts';
+import type { Call } from '../api/calls.ts';
 import type { ClusterWatch, Seen } from './cluster-watch.ts';
 import { Database } from './database.ts';
 import { hasEnded, isReady, Kubelet, POD_ADDRESS } from './kubelet.ts';

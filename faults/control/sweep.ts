@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { makeAttempt, type Attempt, type Ground } from './attempt.ts';
-import { casesOf, idOf, isSlow, longForm, matches, sample, type Case } from './cases.ts';
+import { casesOf, choose, idOf, type Case } from '../api/cases.ts';
 import { withGround } from './ground.ts';
 import { histories, type HistoryName } from './histories.ts';
 import type { SweepOptions } from '../plane.ts';
@@ -8,7 +8,7 @@ import { atATime, Gate } from '../pool.ts';
 import { buildVersions, type Versions } from '../program.ts';
 
 export interface FaultedRun {
-  case: Case;
+  case: Case<HistoryName>;
   id: string;
   attempt: Attempt;
   milliseconds: number;
@@ -57,8 +57,8 @@ export async function sweep(options: SweepOptions<FaultedRun>): Promise<SweepRes
     progress(`reference runs: ${wanted.join(', ')}`);
     const references = await playReferences(ground, wanted, versions);
     const restMilliseconds = restAfter(references);
-    const all = wanted.flatMap((history) => casesOf(history, references.get(history)!));
-    const cases = choose(all, options);
+    const all = wanted.flatMap((history) => casesOf(history, references.get(history)!.calls));
+    const cases = choose(all, { ...options, shortCases: SHORT_CASES });
     const runs: FaultedRun[] = [];
     progress(`0 of ${cases.length} faulted runs`);
     await atATime(cpus().length * QUIET_PER_CPU, cases, async (one) => {
@@ -111,25 +111,4 @@ export async function playReferences(
     if (problems.length > 0)
       throw new Error(`The reference run of ${history} failed: ${problems.join('; ')}\n${log.slice(-10).join('\n')}`);
   return new Map(played);
-}
-
-function choose(all: Case[], { only, long, every, seed }: SweepOptions<FaultedRun>): Case[] {
-  if (only !== undefined) {
-    const found = all.filter((one) => matches(one, only));
-    if (found.length === 0) {
-      const calls = [...new Set(all.map((one) => `${one.number ?? ''} ${idOf(one).replace(/:.*/, '')}`.trim()))];
-      throw new Error(`There is no case ${only}. What can be faulted there:\n${calls.join('\n')}`);
-    }
-    return found;
-  }
-  if (every || long) {
-    const cases = every ? all : longForm(all, seed);
-    // Slow ones first: nothing waits for them at the end.
-    return sample(cases, cases.length, seed).sort((one, other) => Number(isSlow(other)) - Number(isSlow(one)));
-  }
-  return sample(
-    all.filter((one) => !isSlow(one)),
-    SHORT_CASES,
-    seed,
-  );
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RUN_PROTOCOL } from '../../operator/api/names.ts';
-import type { Fault } from './faults.ts';
+import type { Fault } from '../api/faults.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import type { Versions } from '../program.ts';
-import type { FaultProxy } from './proxy.ts';
+import type { FaultProxy } from '../api/proxy.ts';
 import type { Site } from './site.ts';
 
 /** The version that a run is begun with, and the one that is started after the fault. */

@@ -1,7 +1,7 @@
 import type { PhaseMigrationRunSpec, RunnerStatus } from '../api/phase-migration-run.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
 import type { Reason } from '../api/reasons.ts';
-import type { RunnerStepName } from '../api/step-names.ts';
+import { RUNNER_STEPS, type RunnerStepName } from '../api/step-names.ts';
 import type { RunnerStep } from '../api/step.ts';
 import type { Logger } from '../kube/logger.ts';
 import {
@@ -72,11 +72,13 @@ export function isDone(status: RunnerStatus, name: RunnerStepName): boolean {
   return state === 'Succeeded' || state === 'Skipped';
 }
 
-/** Writes a step's record in the place of the earlier one of the same name. */
+/** Writes a step's record in the place of the earlier one of the same name; people read them in their order. */
 export function recordStep(reporter: Reporter, step: RunnerStep): void {
-  const steps = reporter.status.steps ?? [];
-  const place = steps.findIndex(({ name }) => name === step.name);
-  reporter.update({ steps: place < 0 ? [...steps, step] : steps.with(place, step) });
+  const others = (reporter.status.steps ?? []).filter(({ name }) => name !== step.name);
+  const steps = [...others, step].sort(
+    (one, other) => RUNNER_STEPS.indexOf(one.name) - RUNNER_STEPS.indexOf(other.name),
+  );
+  reporter.update({ steps });
 }
 
 export function skipStep(reporter: Reporter, name: RunnerStepName, message: string): void {

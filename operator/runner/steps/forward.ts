@@ -1,5 +1,5 @@
 import { StepFailure } from '../core/failure.ts';
-import { isDone, runStep, skipStep, type Work } from '../work.ts';
+import { isDone, recordStep, runStep, skipStep, stepOf, type Work } from '../work.ts';
 import { load, readProgress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
 import { databaseExists } from '../postgres/clone.ts';
@@ -25,9 +25,13 @@ async function behindFence(work: Work): Promise<void> {
   if (unexplained) return refuseUnexplained(work, unexplained);
   if (applied === 0) await restorePoint(work);
   const remaining = work.operations.slice(applied);
-  if (remaining.length > 0 || (!allTransactional(work.operations) && !isDone(reporter.status, 'Verify')))
-    await migrate(work, remaining);
-  else confirmCommitted(work);
+  const isVerified = allTransactional(work.operations) || isDone(reporter.status, 'Verify');
+  if (remaining.length > 0) await migrate(work, remaining);
+  else if (isVerified) confirmCommitted(work);
+  else {
+    if (!isDone(reporter.status, 'Migrate')) confirm(work, 'Migrate', 'applied it');
+    await migrate(work, []);
+  }
   if (work.spec.direction === 'Up' && work.spec.plan.verification.jobs.length > 0) await verificationJobs(work);
 }
 
@@ -79,15 +83,19 @@ function refuseUnexplained(work: Work, name: string): Promise<void> {
 /** An earlier start committed and could not say so any more. */
 function confirmCommitted(work: Work): void {
   if (work.spec.direction === 'Down' || !isDone(work.reporter.status, 'Migrate')) {
-    for (const name of ['Migrate', 'Verify'] as const) if (!isDone(work.reporter.status, name)) confirm(work, name);
+    for (const name of ['Migrate', 'Verify'] as const)
+      if (!isDone(work.reporter.status, name)) confirm(work, name, 'committed it, together with its checks');
   }
 }
 
-function confirm(work: Work, name: 'Migrate' | 'Verify'): void {
-  const now = new Date().toISOString();
-  const steps = work.reporter.status.steps ?? [];
-  const earlier = steps.find((step) => step.name === name);
-  const message = 'The ledger says that an earlier start of the runner committed it, together with its checks.';
-  const step = { ...earlier, name, state: 'Succeeded' as const, message, completionTime: now };
-  work.reporter.update({ steps: [...steps.filter((other) => other.name !== name), step] });
+function confirm(work: Work, name: 'Migrate' | 'Verify', what: string): void {
+  const message = `The ledger says that an earlier start of the runner ${what}.`;
+  const completionTime = new Date().toISOString();
+  recordStep(work.reporter, {
+    ...stepOf(work.reporter.status, name),
+    name,
+    state: 'Succeeded',
+    message,
+    completionTime,
+  });
 }

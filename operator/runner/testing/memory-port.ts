@@ -20,19 +20,19 @@ export class MemoryRun {
   }
 
   setGoal(goal: Goal): void {
-    this.#change({ ...this.run, spec: { ...this.run.spec, goal } });
+    this.change({ ...this.run, spec: { ...this.run.spec, goal } });
   }
 
   setEpoch(runnerEpoch: number): void {
-    this.#change({ ...this.run, spec: { ...this.run.spec, runnerEpoch } });
+    this.change({ ...this.run, spec: { ...this.run.spec, runnerEpoch } });
   }
 
   setResolution(resolution: RunResolution): void {
-    this.#change({ ...this.run, spec: { ...this.run.spec, resolution } });
+    this.change({ ...this.run, spec: { ...this.run.spec, resolution } });
   }
 
   setStatus(status: Partial<PhaseMigrationRunStatus>): void {
-    this.#change({ ...this.run, status: { ...this.run.status, ...status } });
+    this.change({ ...this.run, status: { ...this.run.status, ...status } });
   }
 
   /** Resolves when the condition holds of the acknowledged status. */
@@ -62,7 +62,7 @@ export class MemoryRun {
       if (this.run.spec.runnerEpoch > epoch || this.runner.epoch > epoch)
         throw new Superseded(`start ${this.run.spec.runnerEpoch} works on this run`);
       this.history.push(structuredClone(status));
-      this.#change({ ...this.run, status: { ...this.run.status, runner: structuredClone(status) } });
+      this.change({ ...this.run, status: { ...this.run.status, runner: structuredClone(status) } });
       faults.after?.(n);
       return Promise.resolve();
     };
@@ -80,7 +80,7 @@ export class MemoryRun {
     };
   }
 
-  #change(run: PhaseMigrationRun): void {
+  protected change(run: PhaseMigrationRun): void {
     this.run = run;
     for (const watcher of [...this.#watchers]) watcher(run);
   }

@@ -11,8 +11,10 @@ export interface Conduct {
 }
 
 /** Plays the operator's part until told to stop; rejects when the runner's rollback fails. */
-export function conduct(scenario: Scenario, wishes: Conduct): { failed: Promise<never>; stop: () => void } {
-  const { memory } = scenario;
+export function conduct(
+  { memory }: Pick<Scenario, 'memory'>,
+  wishes: Conduct,
+): { failed: Promise<never>; stop: () => void } {
   const watching = new AbortController();
   let clientsWrote: Promise<void> | undefined;
   const failed = new Promise<never>((_resolve, reject) => {

@@ -12,12 +12,12 @@ export interface ProxyOptions {
   plane: ControlPlane;
   /** What goes wrong; nothing in a reference run. */
   fault?: Fault;
-  /** Has the operator killed at once; resolves when its process is gone. */
+  /** Has the client's process killed at once; resolves when it is gone. */
   kill: () => Promise<void>;
   /** Told of every mutating call before it is passed on, whatever becomes of it. */
-  beforeWrite: (call: Call, body: Buffer) => Promise<void>;
+  beforeWrite?: (call: Call, body: Buffer) => Promise<void>;
   /** Whether the application answers a smoke test now. */
-  applicationAnswers: () => boolean;
+  applicationAnswers?: () => boolean;
 }
 
 /** One mutating call that passed, in order. */
@@ -31,7 +31,7 @@ export interface PassedCall extends Call {
 const STALE_AFTER = 'patch-run-status.4';
 
 /**
- * Stands between one operator and the API server, numbers every mutating call and does the one thing that is to go
+ * Stands between one client (the operator, or a runner) and the API server, numbers every mutating call and does the one thing that is to go
  * wrong. It is also the way on which smoke tests reach the application, of which nothing runs.
  */
 export class FaultProxy {
@@ -57,7 +57,7 @@ export class FaultProxy {
     this.options = options;
     this.agent = new Agent({ ca, keepAlive: true });
     this.smoke = createServer((_request, response) => {
-      response.writeHead(options.applicationAnswers() ? 200 : 503).end();
+      response.writeHead(options.applicationAnswers?.() ? 200 : 503).end();
     });
     this.server = createServer((request, response) => {
       this.handle(request, response).catch(() => response.destroy());
@@ -115,7 +115,7 @@ export class FaultProxy {
     const body = await readAll(request);
     const id = this.counter?.next(call.name);
     this.calls.push({ ...call, id: id ?? call.name, at: Date.now() });
-    await this.options.beforeWrite(call, body);
+    await this.options.beforeWrite?.(call, body);
     const fault = this.faultOf(id);
     if (fault) return this.inject(fault, request, response, body);
     // Several calls may be on their way when the hole opens.

@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import type { Attempt } from './attempt.ts';
 import { casesOf, idOf, longForm, matches, sample } from './cases.ts';
 import { CALL_FAULTS, WATCH_FAULTS, WATCHED } from './faults.ts';
 
@@ -16,8 +15,7 @@ describe('The cases of a sweep', () => {
     call('patch-run', 1),
     call('patch-run', 2),
   ];
-  const reference = { calls } as Attempt;
-  const all = [...casesOf('success', reference), ...casesOf('deleted', reference)];
+  const all = [...casesOf('success', calls), ...casesOf('deleted', calls)];
 
   it('are every numbered call with every fault, and every watch with every fault', () => {
     const each = 3 * CALL_FAULTS.length + WATCHED.length * WATCH_FAULTS.length;

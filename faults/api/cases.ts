@@ -1,11 +1,10 @@
 import fc from 'fast-check';
-import { CALL_FAULTS, nameOf, WATCH_FAULTS, WATCHED, type Fault } from './faults.ts';
-import type { Attempt } from './attempt.ts';
-import type { HistoryName } from './histories.ts';
+import { CALL_FAULTS, nameOf, WATCH_FAULTS, WATCHED, type CallFault, type Fault, type Watched } from './faults.ts';
+import type { PassedCall } from './proxy.ts';
 
-/** One faulted run. */
-export interface Case {
-  history: HistoryName;
+/** One faulted run of a history of this name. */
+export interface Case<Name extends string = string> {
+  history: Name;
   fault: Fault;
   /** Number of the call in the reference run: `U17`. */
   number?: string;
@@ -27,26 +26,37 @@ export function matches(one: Case, wanted: string): boolean {
 /** Lease renewals and Events differ from run to run in number: of each the first few. */
 const SAMPLED = 3;
 
+export interface Faultable {
+  callFaults: readonly CallFault[];
+  watched: readonly Watched[];
+}
+
+const EVERYTHING: Faultable = { callFaults: CALL_FAULTS, watched: WATCHED };
+
 /** Every call of a reference run with every fault, and every watch with every fault. */
-export function casesOf(history: HistoryName, reference: Attempt): Case[] {
+export function casesOf<Name extends string>(
+  history: Name,
+  passed: PassedCall[],
+  { callFaults, watched }: Faultable = EVERYTHING,
+): Case<Name>[] {
   const numbered = { Work: 0, Lease: 0, Event: 0 };
   const letters = { Work: 'U', Lease: 'L', Event: 'E' };
   // Before numbering began a call's id has no number.
-  const calls = reference.calls.filter(({ id, name }) => id !== name);
-  const ofCalls = calls.flatMap((call): Case[] => {
+  const calls = passed.filter(({ id, name }) => id !== name);
+  const ofCalls = calls.flatMap((call): Case<Name>[] => {
     numbered[call.class] += 1;
     const number = `${letters[call.class]}${numbered[call.class]}`;
     if (call.class !== 'Work' && numbered[call.class] > SAMPLED) return [];
-    return CALL_FAULTS.map((fault) => ({ history, number, fault: { at: 'Call', call: call.id, fault } }));
+    return callFaults.map((fault) => ({ history, number, fault: { at: 'Call', call: call.id, fault } }));
   });
-  const ofWatches = WATCHED.flatMap((resource) =>
-    WATCH_FAULTS.map((fault): Case => ({ history, fault: { at: 'Watch', resource, fault } })),
+  const ofWatches = watched.flatMap((resource) =>
+    WATCH_FAULTS.map((fault): Case<Name> => ({ history, fault: { at: 'Watch', resource, fault } })),
   );
   return [...ofCalls, ...ofWatches];
 }
 
 /** So many of the cases, in an order by chance that the seed repeats. */
-export function sample(cases: Case[], count: number, seed: number): Case[] {
+export function sample<One extends Case>(cases: One[], count: number, seed: number): One[] {
   const length = Math.min(count, cases.length);
   const [drawn = []] = fc.sample(fc.shuffledSubarray(cases, { minLength: length, maxLength: length }), {
     seed,
@@ -60,8 +70,8 @@ const FAULTS_PER_CALL = 3;
 const WATCH_FAULTS_PER_HISTORY = 6;
 
 /** Every call of every history, each with some of the faults; of the first history all watches with all faults. */
-export function longForm(all: Case[], seed: number): Case[] {
-  const groups = new Map<string, Case[]>();
+export function longForm<One extends Case>(all: One[], seed: number): One[] {
+  const groups = new Map<string, One[]>();
   for (const one of all) {
     const group = one.fault.at === 'Call' ? `${one.history}/${one.fault.call}` : `${one.history}/watches`;
     groups.set(group, [...(groups.get(group) ?? []), one]);
@@ -75,4 +85,39 @@ export function longForm(all: Case[], seed: number): Case[] {
 /** A watch that is silent for good takes minutes until the operator gives it up: not in the short form. */
 export function isSlow({ fault }: Case): boolean {
   return fault.at === 'Watch' && fault.fault === 'silent';
+}
+
+export interface Choice {
+  only?: string;
+  long: boolean;
+  every?: boolean;
+  seed: number;
+  /** How many the short form has. */
+  shortCases: number;
+}
+
+/**
+ * The cases that a sweep plays, in their order.
+ *
+ * @throws Error listing what can be faulted, when `only` names no case
+ */
+export function choose<One extends Case>(all: One[], { only, long, every, seed, shortCases }: Choice): One[] {
+  if (only !== undefined) {
+    const found = all.filter((one) => matches(one, only));
+    if (found.length === 0) {
+      const calls = [...new Set(all.map((one) => `${one.number ?? ''} ${idOf(one).replace(/:.*/, '')}`.trim()))];
+      throw new Error(`There is no case ${only}. What can be faulted there:\n${calls.join('\n')}`);
+    }
+    return found;
+  }
+  if (every || long) {
+    const cases = every ? all : longForm(all, seed);
+    // Slow ones first: nothing waits for them at the end.
+    return sample(cases, cases.length, seed).sort((one, other) => Number(isSlow(other)) - Number(isSlow(one)));
+  }
+  return sample(
+    all.filter((one) => !isSlow(one)),
+    shortCases,
+    seed,
+  );
 }
