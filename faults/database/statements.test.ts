@@ -7,6 +7,7 @@ describe('The name of a statement', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (one, other) => {
         const rename = (name: string) => `ALTER DATABASE "${name.replaceAll('"', '""')}" RENAME TO "x"`;
+        expect(nameOfStatement(rename('--'))).to.equal('ALTER-DATABASE-RENAME-TO');
         expect(nameOfStatement(rename(one))).to.equal('ALTER-DATABASE-RENAME-TO');
         expect(nameOfStatement(rename(other))).to.equal(nameOfStatement(rename(one)));
       }),

@@ -7,8 +7,8 @@ const WORDS = 4;
  */
 export function nameOfStatement(text: string): string {
   const plain = text
-    .replace(/--[^\n]*/g, ' ')
-    .replace(/"(?:[^"]|"")*"|'(?:[^']|'')*'/g, ' ')
+    // In one go: in a quoted name two dashes are no comment.
+    .replace(/--[^\n]*|"(?:[^"]|"")*"|'(?:[^']|'')*'/g, ' ')
     .replaceAll('pg_catalog.', '');
   const words = plain.match(/[A-Za-z_][\w.]*|\d+/g) ?? [];
   return words.slice(0, WORDS).join('-') || 'empty';
