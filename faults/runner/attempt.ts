@@ -97,7 +97,12 @@ async function play(ground: Ground, options: AttemptOptions, { scenario, served 
     const problems = await Promise.race([
       carryThrough(start, served, watch.signal),
       operator.failed.catch((error: unknown) => [`the way back failed: ${messageOf(error)}`]),
-      tooLate({ proxy, startedAt, restMilliseconds: options.restMilliseconds, signal: watch.signal }),
+      tooLate({
+        proxy,
+        startedAt,
+        restMilliseconds: options.restMilliseconds,
+        signal: AbortSignal.any([watch.signal, ground.signal]),
+      }),
     ]);
     const settledAfter = Date.now() - (proxy.faultedAt ?? startedAt);
     const endState = endStateOf(await served.read());
@@ -135,9 +140,11 @@ interface Patience {
   signal: AbortSignal;
 }
 
+/** Also resolves, with nothing, when everything is broken off. */
 async function tooLate({ proxy, startedAt, restMilliseconds, signal }: Patience): Promise<string[]> {
   for (;;) {
-    await delay(LOOK_MILLISECONDS, undefined, { signal });
+    await delay(LOOK_MILLISECONDS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return [];
     const limit = proxy.faultedAt === undefined ? WHOLE_RUN_MILLISECONDS : restMilliseconds;
     const passed = Date.now() - (proxy.faultedAt ?? startedAt);
     if (limit !== undefined && passed > limit)

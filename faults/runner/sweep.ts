@@ -77,6 +77,8 @@ export async function sweep(options: SweepOptions<FaultedRun>): Promise<SweepRes
       const began = performance.now();
       const reference = references.get(one.history)!.endState;
       const attempt = await makeAttempt(ground, { ...one, program, reference, restMilliseconds });
+      // One that was broken off says nothing.
+      if (signal.aborted) return;
       const run = { case: one, id: `${PREFIX}${idOf(one)}`, attempt, milliseconds: performance.now() - began };
       runs.push(run);
       options.onResult?.(run);
