@@ -14,13 +14,18 @@ export class ProgramCutOff extends Error {
   override readonly name = 'ProgramCutOff';
 }
 
-/** libpq's words for that (fe-connect.c, fe-misc.c, and the server's own last ones). */
+/**
+ * libpq's words for that (fe-connect.c, fe-misc.c, and the server's own last ones). A parallel pg_dump has one sentence
+ * both for a worker that was cut off while it locked a table and for one that found somebody waiting to lock it
+ * (lockTableForWorker in parallel.c): either is over when it is started again.
+ */
 const CUT_OFF = new RegExp(
   [
     'server closed the connection unexpectedly',
     'could not (receive data from|send data to) server',
     'no connection to the server',
     'terminating connection',
+    'could not obtain lock on relation',
     'connection to server .* failed: (Connection (refused|timed out|reset)|timeout expired|No route to host)',
     'the database system is (starting up|shutting down|in recovery mode|not yet accepting connections)',
   ].join('|'),
