@@ -22,7 +22,7 @@ const TOLD: Partial<Record<FaultName, RegExp>> = {
   'owner-session': /"forgotten" as role "migrator|being accessed by other users|lock timeout/,
   'superuser-session': /"forgotten" as role "postgres"|being accessed by other users|lock timeout/,
   'volume-full': /no space left|ENOSPC|NotEnoughDisk|the backup volume has/i,
-  'disk-full': /no space left|could not (extend|write)|could not resize/i,
+  'disk-full': /no space left|could not (extend|write)|could not resize|disk is full/i,
 };
 
 /**

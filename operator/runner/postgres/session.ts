@@ -221,11 +221,14 @@ function isConnectionLoss(error: unknown): boolean {
   return error instanceof Error && /connection|ECONN|EPIPE|ETIMEDOUT|socket|not queryable/i.test(error.message);
 }
 
-/** PostgreSQL's own message with its detail, hint and place, on one line each. */
+/** PostgreSQL's own message with its detail, hint and place, one after the other. */
 export function describeDatabaseError(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) return redact(messageOf(error));
   const parts = [
     `${error.message} (SQLSTATE ${error.code})`,
+    // The server tells the cause to its log only (RequestCheckpoint in checkpointer.c).
+    error.message === 'checkpoint request failed' &&
+      'The server could not write to its disk, most often because the disk is full: see how much room it has',
     error.detail && `Detail: ${error.detail}`,
     error.hint && `Hint: ${error.hint}`,
     error.where && `Where: ${error.where.split('\n')[0]}`,
