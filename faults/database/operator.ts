@@ -34,6 +34,7 @@ interface Start {
 const MOST_STARTS = 6;
 const MOST_DECISIONS = 2;
 const START_AGAIN_MILLISECONDS = 200;
+const SERVER_START_MILLISECONDS = 30_000;
 
 /** Plays the operator, and the person who decides where a run could not be undone. */
 export class PlayedOperator {
@@ -191,7 +192,7 @@ export class PlayedOperator {
     const { scenario, breach } = this.#parts;
     if (this.#judged.has(epoch)) return;
     this.#judged.add(epoch);
-    if (await scenario.clientCanConnect()) breach('the verification Job was let in although clients could log in, too');
+    if (await this.#isOpen()) breach('the verification Job was let in although clients could log in, too');
     scenario.memory.setStatus({
       verificationJobs: [{ name, jobName: `job-${epoch}`, epoch, state: 'Failed', message: 'no' }],
     });
@@ -201,7 +202,7 @@ export class PlayedOperator {
   async #decide({ name, message }: { name: string; message?: string }): Promise<void> {
     const { scenario, breach, mend } = this.#parts;
     this.decidedAbout.push(`${name}: ${message ?? ''}`);
-    if (await scenario.clientCanConnect()) breach(`the run waits for a person (${name}), and clients can log in`);
+    if (await this.#isOpen()) breach(`the run waits for a person (${name}), and clients can log in`);
     if (!message) breach(`${name} failed without a word about why`);
     if (this.decidedAbout.length > MOST_DECISIONS)
       throw new Error(`it cannot be undone although the cause is mended: ${this.decidedAbout.join(' — ')}`);
@@ -209,5 +210,18 @@ export class PlayedOperator {
     const number = this.decidedAbout.length;
     scenario.memory.setResolution({ number, action: 'Retry', runnerEpoch: scenario.epoch + 1 });
     this.startNext();
+  }
+
+  /** Whether clients can log in: a server that is just being started again answers that when it is there. */
+  async #isOpen(): Promise<boolean> {
+    const deadline = Date.now() + SERVER_START_MILLISECONDS;
+    for (;;) {
+      try {
+        return await this.#parts.scenario.clientCanConnect();
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await delay(START_AGAIN_MILLISECONDS);
+      }
+    }
   }
 }

@@ -61,17 +61,18 @@ const freeze =
   (wakesUp: 'While' | 'After'): Act =>
   (scene) => {
     const { operator, wire, scenario } = scene;
-    scene.fire();
     const older = operator.current!.process;
     older.signal('SIGSTOP');
-    operator.startNext();
-    if (wakesUp === 'After') scene.over();
-    else
+    const succeed = () => {
+      scene.fire();
+      operator.startNext();
+      if (wakesUp === 'After') return scene.over();
       void wire.untilPassed(scenario.epoch, OF_THE_SUCCESSOR).then(() => {
         older.signal('SIGCONT');
         scene.over();
       });
-    return {};
+    };
+    return { whenPassed: succeed };
   };
 
 const partition: Act = (scene) => {
