@@ -179,7 +179,7 @@ describe('A migration that fails', () => {
       await then.ends(
         'NeedsHuman',
         'RollbackFailed',
-        /Smoke test "unanswered".*Undoing it failed too: .*division by zero.*the backup is .*ALTER ROLE "planner_app" LOGIN; kubectl set image deployment\/planner-backend backend=planner-backend:1.0.0; kubectl scale deployment\/planner-backend --replicas=2/,
+        /Smoke test "unanswered".*Undoing it failed too: .*division by zero.*the backup is .*ALTER ROLE "planner_app" LOGIN; kubectl -n \S+ set image deployment\/planner-backend backend=planner-backend:1.0.0; kubectl -n \S+ scale deployment\/planner-backend --replicas=2/,
       );
       expect((await then.deployment()).spec.replicas).to.equal(0);
       await then.fenceIsUp();

@@ -59,14 +59,14 @@ export class When {
 
   /** A person decides about a run that needs one, with the very command that its message gives. */
   async decided(action: ResolutionAction): Promise<void> {
-    const { api, cluster, namespace } = this.#site;
+    const { api, cluster } = this.#site;
     const migration = await api.get<Migration>(this.path);
     const message = migration?.status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
-    const commands = [...message.matchAll(/kubectl patch pm (\S+) --type=merge -p '([^']*)'/g)];
-    const [, name, patch] = commands.find(([text]) => text.includes(`"action":"${action}"`)) ?? [];
-    if (!name || !patch) throw new Error(`The message gives no command for ${action}: ${message}`);
+    const commands = [...message.matchAll(/kubectl (-n \S+ patch pm \S+ --type=merge) -p '([^']*)'/g)];
+    const [, args, patch] = commands.find(([text]) => text.includes(`"action":"${action}"`)) ?? [];
+    if (!args || !patch) throw new Error(`The message gives no command for ${action}: ${message}`);
     this.endedRun = undefined;
-    await cluster.exec(['kubectl', '-n', namespace, 'patch', 'pm', name, '--type=merge', '-p', patch]);
+    await cluster.exec(['kubectl', ...args.split(' '), '-p', patch]);
   }
 
   async retried(): Promise<void> {

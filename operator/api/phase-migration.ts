@@ -39,9 +39,11 @@ export const outage = z
   .object({
     startTime: time('When the first workload was told to scale down.').optional(),
     endTime: time('When every workload had a pod that is ready again.').optional(),
-    milliseconds: z.int().min(0).optional().describe('The time between the two.'),
+    milliseconds: z.int().min(0).optional().describe('For how long it was down in all.'),
+    lastStartTime: time('When it was scaled down again, for what it had answered with to be undone.').optional(),
+    earlierMilliseconds: z.int().min(0).optional().describe('For how long it had been down before that.'),
   })
-  .describe('The outage as the operator measured it.');
+  .describe('The outage as the operator measured it; without an end the application is down.');
 
 export const phaseMigrationStatus = z
   .object({
@@ -53,6 +55,10 @@ export const phaseMigrationStatus = z
     currentStep: text(64, 'The furthest step that has begun; after the end the one that failed, if any.').optional(),
     runName: text(253, 'The latest PhaseMigrationRun.').optional(),
     observedRetry: text(256, 'The value of the retry annotation that the latest run answers.').optional(),
+    refusedRetry: text(
+      256,
+      'A value of the retry annotation that was given while a person had to decide; it is never carried out.',
+    ).optional(),
     requestHash: text(
       64,
       'Hash of the request that the latest run answers: the same request is never answered twice.',
@@ -78,7 +84,7 @@ const unchanged = frozenFields.map((field) => `self.spec.${field} == oldSelf.spe
 
 /** Says why a change of the plan is refused, and what to do; also the API server's message. */
 export const FROZEN_MESSAGE =
-  'a run has begun or succeeded: only state, suspend and resolution can be changed now; wait until it has ended, or create another PhaseMigration';
+  'a run has begun or succeeded: only state, suspend and resolution can be changed now; while it is Preparing nothing was touched: delete the PhaseMigration and apply the corrected one; later wait until the run has ended, and after a success create another PhaseMigration';
 
 /** Rules on the whole object: the API server hands the stored status to them too. */
 export const phaseMigrationRules = [

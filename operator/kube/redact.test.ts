@@ -15,6 +15,16 @@ describe('redact', () => {
     ['a keyword string', `host=db password=${secret} user=app`, 'host=db password=*** user=app'],
     ['a quoted keyword', `host=db password='a b\\'c' user=app`, 'host=db password=*** user=app'],
     ['an environment variable', `PGPASSWORD=${secret} pg_dump`, 'PGPASSWORD=*** pg_dump'],
+    ['another environment variable', `POSTGRES_PASSWORD=${secret} run`, 'POSTGRES_PASSWORD=*** run'],
+    ['a printed object', `{ user: 'a', password: '${secret}', port: 1 }`, `{ user: 'a', password: ***, port: 1 }`],
+    ['JSON', `{"dbPassword":"a\\"${secret}","port":1}`, `{"dbPassword":***,"port":1}`],
+    [
+      'JSON in a string of JSON',
+      `"{\\"password\\": \\"${secret}\\",\\"port\\":1}"`,
+      `"{\\"password\\": ***,\\"port\\":1}"`,
+    ],
+    ['YAML', `user: app\npassword: ${secret}\nport: 5432`, 'user: app\npassword: ***\nport: 5432'],
+    ['a hash of Ruby', `{:password=>"${secret}", :port=>1}`, '{:password=>***, :port=>1}'],
     ['SQL', `ALTER ROLE app PASSWORD 'it''s'`, `ALTER ROLE app PASSWORD '***'`],
     ['a header', `Authorization: Bearer ${secret}`, 'Authorization: Bearer ***'],
     ['a bare ServiceAccount token', `token ${token} is expired`, 'token *** is expired'],
@@ -47,7 +57,12 @@ describe('redact', () => {
   });
 
   it('is quick on long texts', () => {
-    const long = 'postgres://'.repeat(20_000) + 'password='.repeat(20_000) + 'eyJ'.repeat(50_000);
+    const long =
+      'postgres://'.repeat(20_000) +
+      'password='.repeat(20_000) +
+      'password'.repeat(20_000) +
+      'password: '.repeat(20_000) +
+      'eyJ'.repeat(50_000);
     const began = performance.now();
     redact(long);
     expect(performance.now() - began).to.be.lessThan(1_000);

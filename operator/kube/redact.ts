@@ -10,8 +10,12 @@ const rules: readonly [pattern: RegExp, replacement: string][] = [
   [/\b([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@"'`]{0,256}):[^\s"'`]{0,1024}@/gi, `$1:${mask}@`],
   // postgres://host/db?password=… and every other query parameter that names a secret.
   [/([?&](?:password|passwd|pwd|sslpassword|token|access_token|secret|signature)=)[^&\s"'`]+/gi, `$1${mask}`],
-  // libpq keyword/value strings and environment variables: password='a b', PGPASSWORD=x.
-  [/\b((?:pg|ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&,;'"`]+)/gi, `$1${mask}`],
+  // libpq keyword/value strings, environment variables, JSON, YAML and what a program prints of its connection:
+  // password='a b', POSTGRES_PASSWORD=x, "password": "x", also in a string of JSON, password: x.
+  [
+    /\b([\w.-]{0,40}(?:password|passwd|pwd)\\?["']?\s*(?:=>|[:=])\s*)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\"(?:[^"\\]|\\[^"])*\\"|[^\s&,;'"`]+)/gi,
+    `$1${mask}`,
+  ],
   // SQL: ALTER ROLE app PASSWORD 'x'.
   [/\b(password\s+)'(?:[^']|'')*'/gi, `$1'${mask}'`],
   // Authorization headers.
@@ -21,8 +25,8 @@ const rules: readonly [pattern: RegExp, replacement: string][] = [
 ];
 
 /**
- * Takes the secrets that can be recognised out of a text: passwords in URLs and libpq connection strings,
- * `PASSWORD '…'` in SQL, Authorization headers and JSON web tokens. Never throws; idempotent.
+ * Takes the secrets that can be recognised out of a text: passwords in URLs, in libpq connection strings and
+ * beside a key that is called so, `PASSWORD '…'` in SQL, Authorization headers and JSON web tokens. Never throws; idempotent.
  */
 export function redact(text: string): string {
   return rules.reduce((result, [pattern, replacement]) => result.replace(pattern, replacement), text);

@@ -1,18 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { mergePatch } from '../decide/simulation/merge-patch.ts';
 import { statusPatch } from './status-patch.ts';
-
-/** RFC 7386, as the API server carries it out. */
-function merge(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
-  const result: Record<string, unknown> =
-    typeof target === 'object' && target !== null && !Array.isArray(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = merge(result[key], value);
-  }
-  return result;
-}
 
 const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.integer(), { maxLength: 3 }));
 const key = fc.constantFrom('a', 'b', 'c');
@@ -23,7 +12,7 @@ describe('statusPatch', () => {
     fc.assert(
       fc.property(status, status, (before, after) => {
         const patch = statusPatch(before, after);
-        expect(merge(before, patch ?? {})).to.deep.equal(after);
+        expect(mergePatch(before, patch ?? {})).to.deep.equal(after);
       }),
     );
   });

@@ -6,7 +6,7 @@ import { currentStep, stateWords, type StateWords } from './state-words.ts';
 export function describeState(draft: Draft): void {
   const { run, now } = draft.seen;
   const status = { ...draft.status, runner: draft.runner };
-  const words = stateWords(run.spec, status);
+  const words = stateWords(run, status);
   draft.record({
     phase: words.phase,
     currentStep: currentStep(status),

@@ -1,8 +1,8 @@
 import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
 import type { Draft } from './draft.ts';
+import { recordEndOfOutage } from './outage.ts';
 import { isoTime, moment } from './time.ts';
 import {
-  answers,
   bringBack,
   holdDown,
   isReady,
@@ -130,21 +130,6 @@ function comeBack(draft: Draft): void {
 
 function endScaleUp(draft: Draft): void {
   draft.endStep('ScaleUp', 'Succeeded', 'Every replica is ready.');
-}
-
-/** The outage is over for clients when every workload has a pod that answers. */
-export function recordEndOfOutage(draft: Draft): void {
-  const { outage, workloads = [] } = draft.recorded;
-  const start = moment(outage?.startTime);
-  if (start === undefined || outage?.endTime !== undefined) return;
-  const back = workloads.every((recorded) => {
-    const workload = observed(draft, recorded);
-    return !workload?.found || answers(workload, recorded);
-  });
-  if (!back) return;
-  draft.record({
-    outage: { ...outage, endTime: isoTime(draft.seen.now), milliseconds: Math.max(0, draft.seen.now - start) },
-  });
 }
 
 /** Every recorded workload is ready; one that somebody deleted meanwhile cannot be waited for. */

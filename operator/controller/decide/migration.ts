@@ -1,14 +1,16 @@
-import { API_VERSION, FINALIZER, GROUP, RUN_PROTOCOL, runNameOf } from '../../api/names.ts';
+import { API_VERSION, FINALIZER, GROUP, RETRY_ANNOTATION, RUN_PROTOCOL, runNameOf } from '../../api/names.ts';
+import type { PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
 import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
+import { allSteps } from './all-steps.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
-import { requestHash, retryOf } from './request-hash.ts';
+import { refusedRetry, requestHash, retryOf } from './request-hash.ts';
 import { needsNewerOperator, newerOperatorMessage } from './protocol.ts';
 import { pendingResolution } from './resolve.ts';
-import { allSteps, currentStep, stateWords, type StateWords } from './state-words.ts';
+import { currentStep, stateWords, type StateWords } from './state-words.ts';
 
 export interface MigrationObservation {
   now: number;
@@ -37,7 +39,7 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
   const hash = requestHash(migration);
   const ended = latest === undefined || settledRun(latest);
   // Its run answers first: a summary now would say that what was decided has led to nothing.
-  if (latest && pendingResolution(migration, latest)) return {};
+  if (latest && pendingResolution(migration, latest)) return withRefusedRetry(migration, latest);
   if (latest && (!ended || latest.spec.requestHash === hash || latest.status?.outcome === 'NeedsHuman')) {
     return { status: summary(seen, latest) };
   }
@@ -47,6 +49,12 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
     return { status: restingStatus(seen, latest, nothingToRollBack) };
   if (migration.spec.suspend) return { status: restingStatus(seen, latest, suspended) };
   return beginRun(seen, latest, hash);
+}
+
+/** A decision and a retry that are asked for at once: only the decision is carried out. */
+function withRefusedRetry(migration: PhaseMigration, latest: PhaseMigrationRun): MigrationDecision {
+  const refused = refusedRetry(migration, latest);
+  return refused === migration.status?.refusedRetry ? {} : { status: { ...migration.status, refusedRetry: refused } };
 }
 
 /** What a newer version has recorded stays; only the conditions say that nobody works on it. */
@@ -81,7 +89,7 @@ function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefi
   if (seen.migration.spec.state === 'RolledBack' && !before)
     return { status: restingStatus(seen, latest, oldImagesUnknown) };
   const run = newRun(seen.migration, attempt, hash, before);
-  const words: StateWords = stateWords(run.spec, {});
+  const words: StateWords = stateWords(run, {});
   const status: PhaseMigrationStatus = {
     ...base(seen, words, progressing(words)),
     runName: run.metadata.name,
@@ -191,17 +199,27 @@ function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigra
   const status = run.status ?? {};
   const words = migrationWords(seen, run);
   const steps = allSteps(status).map(({ evidence: _evidence, ...step }) => step);
+  const refused = refusedRetry(seen.migration, run);
   return {
     ...base(seen, words, wishesFor(words, run)),
     runName: run.metadata.name,
     observedRetry: seen.migration.status?.observedRetry,
+    refusedRetry: refused,
     currentStep: currentStep(status),
     requestHash: run.spec.requestHash,
     revision: status.runner?.revision ?? seen.migration.status?.revision,
     outage: status.outage,
-    warnings: status.runner?.warnings,
+    warnings: warnings(status, refused),
     steps,
   };
+}
+
+const MOST_WARNINGS = 32;
+
+function warnings({ outcome, runner }: PhaseMigrationRunStatus, refused: string | undefined): string[] | undefined {
+  if (outcome !== 'NeedsHuman' || refused === undefined) return runner?.warnings;
+  const unheard = `The retry that annotation ${RETRY_ANNOTATION} asks for ("${refused}") is not carried out: the run waits for a decision (condition Ready names the commands). Ask with another value after the run has ended.`;
+  return [...(runner?.warnings ?? []), unheard].slice(-MOST_WARNINGS);
 }
 
 /** What was true at the end stays; a run that was deleted before its end was undone first. */
@@ -215,7 +233,7 @@ function withoutRun(seen: MigrationObservation): PhaseMigrationStatus {
 
 /** A failed way down leaves the database migrated: for the PhaseMigration that is a failure, not `RolledBack`. */
 function migrationWords(seen: MigrationObservation, run: PhaseMigrationRun): StateWords {
-  const words = stateWords(run.spec, run.status ?? {});
+  const words = stateWords(run, run.status ?? {});
   if (run.spec.direction === 'Down' && run.status?.outcome === 'RolledBack') return { ...words, phase: 'Failed' };
   const waitsSuspended =
     seen.migration.spec.suspend && words.phase === 'Preparing' && run.status?.runner?.reachedGoal === 'Prepared';
@@ -260,6 +278,7 @@ function base(seen: MigrationObservation, words: StateWords, wishes: ConditionWi
   return {
     observedGeneration: metadata.generation ?? 0,
     phase: words.phase,
+    refusedRetry: status?.refusedRetry,
     conditions: nextConditions(status?.conditions, wishes, metadata.generation, seen.now),
   };
 }

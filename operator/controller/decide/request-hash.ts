@@ -3,11 +3,32 @@ import { RETRY_ANNOTATION } from '../../api/names.ts';
 import type { FieldTree } from '../../api/field-tree.ts';
 import planFields from '../../api/plan-fields.json' with { type: 'json' };
 import { planOf } from '../../api/plan-of.ts';
-import type { PhaseMigration } from '../../api/resources.ts';
+import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 
-/** The retry that was last asked for; an annotation that was taken away asks for nothing. */
+const LONGEST_RETRY = 256;
+
+/**
+ * The retry that was last asked for. An annotation that was taken away asks for nothing, nor does one that was given
+ * while a person had to decide: after the decision it would begin an outage that nobody thinks of any more.
+ */
 export function retryOf({ metadata, status }: PhaseMigration): string | undefined {
-  return metadata.annotations?.[RETRY_ANNOTATION] ?? status?.observedRetry;
+  const asked = askedRetry(metadata);
+  return asked === undefined || asked === status?.refusedRetry ? status?.observedRetry : asked;
+}
+
+/** As long as the status has room for: a longer one would make every write of the status be refused. */
+function askedRetry({ annotations }: PhaseMigration['metadata']): string | undefined {
+  return annotations?.[RETRY_ANNOTATION]?.slice(0, LONGEST_RETRY);
+}
+
+/** The retry that is never carried out, of a PhaseMigration whose latest run is this one. */
+export function refusedRetry(
+  { metadata, status }: PhaseMigration,
+  latest: PhaseMigrationRun | undefined,
+): string | undefined {
+  const asked = askedRetry(metadata);
+  const isNew = asked !== undefined && asked !== status?.observedRetry;
+  return isNew && latest?.status?.outcome === 'NeedsHuman' ? asked : status?.refusedRetry;
 }
 
 /**

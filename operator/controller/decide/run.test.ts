@@ -36,6 +36,33 @@ describe('decideRun', () => {
       expectEnd(world, 'Up');
     });
 
+  it('has no end of the outage while the application is down again, and counts both times', () => {
+    const world = new World('Up');
+    world.smokePasses = false;
+    let answered: number | undefined;
+    let downAgain: number | undefined;
+    for (let round = 0; round < 400 && world.run?.status?.outcome === undefined; round++) {
+      operatorPass(world);
+      const { outage, steps } = world.run?.status ?? {};
+      answered ??= outage?.milliseconds;
+      const back = steps?.find(({ name }) => name === 'RollbackScaleDown');
+      if (back && downAgain === undefined) {
+        downAgain = world.now;
+        expect(outage).to.not.have.any.keys('endTime', 'milliseconds');
+      }
+      runnerStep(world, new Set());
+      world.clusterStep();
+      world.now += 200;
+    }
+    const { outage, outcome } = world.run!.status!;
+    expect(outcome).to.equal('RolledBack');
+    expect(answered).to.be.greaterThan(0);
+    const second = Date.parse(outage!.endTime!) - Math.floor(downAgain! / 1000) * 1000;
+    expect(second).to.be.greaterThan(0);
+    expect(outage!.milliseconds).to.be.within(answered! + second - 1000, answered! + second + 1000);
+    expect(outage!.milliseconds).to.be.lessThan(Date.parse(outage!.endTime!) - Date.parse(outage!.startTime!));
+  });
+
   for (const [title, direction, failing] of [
     ['succeeded', 'Down', []],
     ['was undone', 'Up', ['Snapshot']],

@@ -4,7 +4,8 @@ import { World } from './simulation/world.ts';
 import { stateWords } from './state-words.ts';
 
 describe('stateWords', () => {
-  const spec = { ...new World().run!.spec, goal: 'RolledBack' as const };
+  const { metadata, spec } = new World().run!;
+  const run = { metadata, spec: { ...spec, goal: 'RolledBack' as const } };
   const undoing: PhaseMigrationRunStatus = {
     steps: [{ name: 'ScaleDown', state: 'Succeeded' }],
     failure: { step: 'Migrate', reason: 'MigrationFailed', message: 'column "x" does not exist' },
@@ -13,11 +14,11 @@ describe('stateWords', () => {
 
   it('says while undoing what failed, how far it has come, and what it waits for', () => {
     const first = 'column "x" does not exist. It is being undone (step Rollback).';
-    expect(stateWords(spec, undoing).message).to.equal(first);
+    expect(stateWords(run, undoing).message).to.equal(first);
     const waiting = { ...undoing, runner: { ...undoing.runner!, waitingFor: 'cannot reach database "planner"' } };
-    expect(stateWords(spec, waiting).message).to.equal(`${first} cannot reach database "planner".`);
+    expect(stateWords(run, waiting).message).to.equal(`${first} cannot reach database "planner".`);
     const notStarted = { ...undoing, runnerPodMessage: 'ImagePullBackOff: no such image' };
-    expect(stateWords(spec, notStarted).message).to.equal(
+    expect(stateWords(run, notStarted).message).to.equal(
       `${first} The runner’s pod has not started: ImagePullBackOff: no such image.`,
     );
   });
@@ -37,19 +38,19 @@ describe('stateWords', () => {
         steps: [{ name: 'Rollback', state: 'Failed', message: 'no disk left' }],
       },
     };
-    const { message } = stateWords(spec, status);
+    const { message } = stateWords(run, status);
     expect(message).to.contain('Undoing it failed too: no disk left.');
     expect(message).to.contain('the restore point is database planner_restore_1');
     expect(message).to.match(
-      /: ALTER DATABASE "planner" CONNECTION LIMIT 37; kubectl set image deployment\/backend backend=backend:1; kubectl scale deployment\/backend --replicas=3\.$/,
+      /: ALTER DATABASE "planner" CONNECTION LIMIT 37; kubectl -n ns set image deployment\/backend backend=backend:1; kubectl -n ns scale deployment\/backend --replicas=3\.$/,
     );
     expect(message).to.contain('It is not known whether anything of the migration is in the database.');
     const patch = (action: string) => `{"spec":{"resolution":{"runName":"pm-1","number":1,"action":"${action}"}}}`;
     for (const action of ['Retry', 'Accept', 'RollBack'])
-      expect(message).to.contain(`kubectl patch pm pm --type=merge -p '${patch(action)}'`);
+      expect(message).to.contain(`kubectl -n ns patch pm pm --type=merge -p '${patch(action)}'`);
     expect(message).not.to.contain('RestoreBackup');
     const restorePoint = { ...status.runner!.restorePoint!, state: 'PuttingBack' as const };
-    expect(stateWords(spec, { ...status, runner: { ...status.runner!, restorePoint } }).message).to.contain(
+    expect(stateWords(run, { ...status, runner: { ...status.runner!, restorePoint } }).message).to.contain(
       "it is database planner_restore_1, or has the database's own name already",
     );
   });
@@ -67,10 +68,19 @@ describe('stateWords', () => {
         steps: [{ name: 'Rollback', state: 'Failed', message: 'no disk left' }],
       },
     };
-    const { message } = stateWords(spec, status);
+    const { message } = stateWords(run, status);
     expect(message).to.contain('a restore loses that').and.contain('written since 2026-01-01T00:00:00Z');
     expect(message).to.contain('"number":2,"action":"RestoreBackup","archive":"/backup/a.dump"');
     expect(message).not.to.contain('"RollBack"');
+  });
+
+  it('says how to ask for it again where everything was undone, but not of what was deleted', () => {
+    const end = { ...undoing, outcome: 'RolledBack' as const };
+    expect(stateWords(run, end).message).to.match(
+      /kubectl -n ns annotate pm pm phasemigration\.io\/retry-requested-at="\$\(date -Is\)" --overwrite$/,
+    );
+    const deleted = { ...end, failure: { ...undoing.failure!, reason: 'Deleted' } };
+    expect(stateWords(run, deleted).message).not.to.contain('kubectl');
   });
 
   it('says in the outage what the migration waits for', () => {
@@ -81,6 +91,6 @@ describe('stateWords', () => {
       steps: [{ name: 'Migrate' as const, state: 'Running' as const }],
       waitingFor: 'waits for a lock held by psql',
     };
-    expect(stateWords(spec, { ...status, runner })).to.deep.equal({ phase: 'Migrating', reason: 'Migrating', message });
+    expect(stateWords(run, { ...status, runner })).to.deep.equal({ phase: 'Migrating', reason: 'Migrating', message });
   });
 });

@@ -1,6 +1,7 @@
 import type { Outcome, RecordedWorkload } from '../../api/phase-migration-run.ts';
 import type { Draft } from './draft.ts';
-import { allReady, recordEndOfOutage } from './forward.ts';
+import { allReady } from './forward.ts';
+import { recordEndOfOutage, resumeOutage } from './outage.ts';
 import { failedRollbackStep, isAcceptedAsMigrated } from './resolve.ts';
 import { moment } from './time.ts';
 import { bringBack, holdDown, hopelessPod, newImages, setImagesWhileDown } from './workloads.ts';
@@ -30,7 +31,10 @@ function takeDownAgain(draft: Draft): void {
     return;
   }
   const scaleDown = draft.step('RollbackScaleDown');
-  if (!scaleDown) draft.startStep('RollbackScaleDown');
+  if (!scaleDown) {
+    resumeOutage(draft);
+    draft.startStep('RollbackScaleDown');
+  }
   if (!holdDown(draft, false) || !scaleDown) return;
   draft.aim('RolledBack');
   draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');

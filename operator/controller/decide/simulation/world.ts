@@ -2,6 +2,7 @@ import { phaseMigrationRunStatus } from '../../../api/phase-migration-run.ts';
 import { FINALIZER, RUN_PROTOCOL } from '../../../api/names.ts';
 import { plan, type Workload } from '../../../api/plan.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../../api/resources.ts';
+import { mergePatch } from './merge-patch.ts';
 import { statusPatch } from '../../apply/status-patch.ts';
 import type { Action, RunDecision } from '../decision.ts';
 import type { JobObservation, RunObservation, WorkloadObservation } from '../observation.ts';
@@ -186,11 +187,7 @@ export class World {
   }
 
   private patchStatus(run: PhaseMigrationRun, patch: Record<string, unknown>): void {
-    const status: Record<string, unknown> = { ...run.status };
-    for (const [key, value] of Object.entries(patch)) {
-      if (value === null) delete status[key];
-      else status[key] = value;
-    }
+    const status = mergePatch(run.status, patch);
     // As strict as the API server: it refuses a status that breaks the schema, and the run would never move on.
     run.status = phaseMigrationRunStatus.parse(structuredClone(status));
   }
