@@ -153,8 +153,8 @@ export const mutations: Mutation[] = [
     patches: [
       {
         file: 'operator/controller/decide/keep-runner-alive.ts',
-        find: 'return hasDied(current) ?',
-        replace: 'return hasDied(current) || draft.runner?.epoch !== epoch ?',
+        find: 'if (hasDied(current))',
+        replace: 'if (hasDied(current) || draft.runner?.epoch !== epoch)',
       },
     ],
     shownBy: ANY,

@@ -19,6 +19,7 @@ export const REASONS = {
   PreviousImagesUnknown: 'spec.state is RolledBack and no run recorded which images the old version had.',
   WriteRefused: 'The API server refused a write of the operator: a quota or a policy; the message is its own.',
   ScaledUpDuringOutage: 'Somebody scaled a workload up during the outage; it was scaled back.',
+  ContainerMissing: 'Somebody took a container away from a workload while the run went on; it is not made again.',
   ResolutionBegun: 'What a person decided about a run that ended as NeedsHuman is being carried out.',
   ResolutionRefused:
     'What a person decided about a run that ended as NeedsHuman cannot be carried out; the message says why.',

@@ -14,7 +14,7 @@ export interface Metadata {
   annotations?: Record<string, string>;
   finalizers?: string[];
   /** Who wrote which fields; the fields as a tree of `f:NAME` keys. */
-  managedFields?: { manager?: string; fieldsV1?: Record<string, unknown> }[];
+  managedFields?: { manager?: string; time?: string; fieldsV1?: Record<string, unknown> }[];
   ownerReferences?: {
     apiVersion: string;
     kind: string;

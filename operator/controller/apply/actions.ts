@@ -4,7 +4,7 @@ import { OPERATOR_FIELD_MANAGER } from '../../api/names.ts';
 import { isAlreadyExists, isNotFound, type KubeClient } from '../../kube/client.ts';
 import { Deployment, Job, Role, RoleBinding, ServiceAccount, StatefulSet } from '../../kube/resource-types.ts';
 import type { KubeObject, ResourceType } from '../../kube/types.ts';
-import type { Action, WorkloadRef } from '../decide/decision.ts';
+import type { Action, SeenWorkload, WorkloadRef } from '../decide/decision.ts';
 import {
   runnerJob,
   runnerRole,
@@ -26,12 +26,10 @@ export async function applyAction(
 ): Promise<void> {
   const namespace = run.metadata.namespace ?? '';
   switch (action.kind) {
+    case 'RestoreRunnerAccess':
+      return giveAccess(client, run);
     case 'CreateRunner':
-      await Promise.all([
-        createOnce(client, ServiceAccount, runnerServiceAccount(run)),
-        createOnce(client, Role, runnerRole(run)),
-      ]);
-      await createBinding(client, runnerRoleBinding(run));
+      await giveAccess(client, run);
       return createJob(client, run, runnerJob(run, action.epoch, runner));
     case 'CreateVerificationJob': {
       const verification = run.spec.plan.verification.jobs.find(({ name }) => name === action.verification);
@@ -47,7 +45,7 @@ export async function applyAction(
         {
           kind: 'Merge',
           subresource: 'scale',
-          body: { spec: { replicas: action.replicas } },
+          body: { metadata: asSeen(action.workload), spec: { replicas: action.replicas } },
           fieldManager,
         },
       );
@@ -59,6 +57,7 @@ export async function applyAction(
         {
           kind: 'StrategicMerge',
           body: {
+            metadata: asSeen(action.workload),
             spec: {
               template: {
                 spec: { containers: Object.entries(action.images).map(([name, image]) => ({ name, image })) },
@@ -70,6 +69,22 @@ export async function applyAction(
       );
       return;
   }
+}
+
+/**
+ * A request may lie somewhere on its way for minutes and arrive when the run has ended: the API server refuses it (409)
+ * if anybody has changed the workload since.
+ */
+function asSeen({ resourceVersion }: SeenWorkload) {
+  return { resourceVersion };
+}
+
+async function giveAccess(client: KubeClient, run: PhaseMigrationRun): Promise<void> {
+  await Promise.all([
+    createOnce(client, ServiceAccount, runnerServiceAccount(run)),
+    createOnce(client, Role, runnerRole(run)),
+  ]);
+  await createBinding(client, runnerRoleBinding(run));
 }
 
 function typeOf({ kind }: WorkloadRef): ResourceType<KubeObject> {

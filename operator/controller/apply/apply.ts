@@ -46,7 +46,8 @@ export async function applyRun(
     });
   }
   await Promise.all(decision.actions.map((action) => applyAction(client, run, action, runner)));
-  return decision.spec !== undefined || status !== undefined || decision.actions.length > 0;
+  const isProgress = decision.actions.some(({ kind }) => kind !== 'RestoreRunnerAccess');
+  return decision.spec !== undefined || status !== undefined || isProgress;
 }
 
 /** Carries a PhaseMigration's decision out: finalizer, status, new run. True if anything was written. */

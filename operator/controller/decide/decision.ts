@@ -6,11 +6,16 @@ import type { Reason } from '../../api/reasons.ts';
 export type Action =
   | { kind: 'CreateRunner'; epoch: number }
   | { kind: 'DeleteJob'; name: string }
-  | { kind: 'Scale'; workload: WorkloadRef; replicas: number }
-  | { kind: 'SetImages'; workload: WorkloadRef; images: Record<string, string> }
+  | { kind: 'Scale'; workload: SeenWorkload; replicas: number }
+  | { kind: 'SetImages'; workload: SeenWorkload; images: Record<string, string> }
+  /** Makes again what the runner needs to report, where somebody deleted it. Is no progress of its own. */
+  | { kind: 'RestoreRunnerAccess' }
   | { kind: 'CreateVerificationJob'; verification: string; epoch: number; runnerAddress: string };
 
 export type WorkloadRef = Pick<RecordedWorkload, 'kind' | 'name'>;
+
+/** A workload as it was when it was decided to change it. */
+export type SeenWorkload = WorkloadRef & { resourceVersion: string };
 
 /** The status fields of a run that the operator writes; `runner` is the runner's. */
 export type OperatorStatus = Omit<PhaseMigrationRunStatus, 'runner'>;

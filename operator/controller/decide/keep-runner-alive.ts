@@ -1,5 +1,8 @@
+import { RUNNER_FIELD_MANAGER } from '../../api/names.ts';
+import type { PhaseMigrationRun } from '../../api/resources.ts';
 import type { Draft } from './draft.ts';
 import type { JobObservation } from './observation.ts';
+import { moment } from './time.ts';
 
 /** So many starts of the runner are tried in one run before a person is asked. */
 export const RUNNER_START_LIMIT = 12;
@@ -24,7 +27,27 @@ export function keepRunnerAlive(draft: Draft): 'Stop' | undefined {
     draft.act({ kind: 'CreateRunner', epoch });
     return undefined;
   }
-  return hasDied(current) ? startSuccessor(draft, current) : undefined;
+  if (hasDied(current)) return startSuccessor(draft, current);
+  if (current.pod?.running) restoreAccess(draft, current);
+  return undefined;
+}
+
+const LONG_SILENCE_MILLISECONDS = 60_000;
+
+/**
+ * A runner whose Role somebody deleted works and cannot say so, and one that works for long says nothing either: after
+ * each minute of silence what it needs to report is made again if it is gone.
+ */
+function restoreAccess(draft: Draft, { createdAt = 0 }: JobObservation): void {
+  const { now, run } = draft.seen;
+  const silence = now - Math.max(createdAt, lastReport(run) ?? 0);
+  if (silence >= LONG_SILENCE_MILLISECONDS) draft.act({ kind: 'RestoreRunnerAccess' });
+  draft.lookAgain(LONG_SILENCE_MILLISECONDS - (Math.max(0, silence) % LONG_SILENCE_MILLISECONDS));
+}
+
+/** When the runner last changed its status, by the API server's clock. */
+function lastReport({ metadata }: PhaseMigrationRun): number | undefined {
+  return moment(metadata.managedFields?.find(({ manager }) => manager === RUNNER_FIELD_MANAGER)?.time);
 }
 
 /**
@@ -94,5 +117,20 @@ function giveUp(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefi
 function recordPodProblem(draft: Draft, job: JobObservation | undefined): void {
   const problem = job?.pod?.problem;
   const waiting = problem !== undefined && !job?.pod?.running;
-  draft.record({ runnerPodMessage: waiting ? `${problem.reason}: ${problem.message}`.slice(0, 4000) : undefined });
+  const message = waiting ? `${problem.reason}: ${problem.message}`.slice(0, 4000) : podIsMissing(draft, job);
+  draft.record({ runnerPodMessage: message });
+}
+
+const POD_IS_LATE_MILLISECONDS = 5000;
+
+/** What keeps the Job controller from making a pod (a quota, a policy) stands in events of the Job only. */
+function podIsMissing(draft: Draft, job: JobObservation | undefined): string | undefined {
+  if (!job || job.pod || job.finished || job.deleting || job.createdAt === undefined) return undefined;
+  const left = job.createdAt + POD_IS_LATE_MILLISECONDS - draft.seen.now;
+  if (left > 0) {
+    draft.lookAgain(left);
+    return undefined;
+  }
+  const { namespace } = draft.seen.run.metadata;
+  return `Job ${job.name} has no pod: kubectl -n ${namespace} describe job ${job.name} says why (a quota, a policy)`;
 }

@@ -1,5 +1,4 @@
-import { API_VERSION, FINALIZER, GROUP, RETRY_ANNOTATION, RUN_PROTOCOL, runNameOf } from '../../api/names.ts';
-import type { PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
+import { API_VERSION, FINALIZER, GROUP, RUN_PROTOCOL, runNameOf } from '../../api/names.ts';
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
 import { planOf } from '../../api/plan-of.ts';
 import type { Workload } from '../../api/plan.ts';
@@ -11,6 +10,7 @@ import { refusedRetry, requestHash, retryOf } from './request-hash.ts';
 import { needsNewerOperator, newerOperatorMessage } from './protocol.ts';
 import { pendingResolution } from './resolve.ts';
 import { currentStep, stateWords, type StateWords } from './state-words.ts';
+import { warningsOf } from './warnings.ts';
 
 export interface MigrationObservation {
   now: number;
@@ -209,17 +209,9 @@ function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigra
     requestHash: run.spec.requestHash,
     revision: status.runner?.revision ?? seen.migration.status?.revision,
     outage: status.outage,
-    warnings: warnings(status, refused),
+    warnings: warningsOf(seen, run, refused),
     steps,
   };
-}
-
-const MOST_WARNINGS = 32;
-
-function warnings({ outcome, runner }: PhaseMigrationRunStatus, refused: string | undefined): string[] | undefined {
-  if (outcome !== 'NeedsHuman' || refused === undefined) return runner?.warnings;
-  const unheard = `The retry that annotation ${RETRY_ANNOTATION} asks for ("${refused}") is not carried out: the run waits for a decision (condition Ready names the commands). Ask with another value after the run has ended.`;
-  return [...(runner?.warnings ?? []), unheard].slice(-MOST_WARNINGS);
 }
 
 /** What was true at the end stays; a run that was deleted before its end was undone first. */

@@ -28,6 +28,8 @@ export interface WorkloadObservation {
   /** Absent when the workload does not exist. */
   found?: {
     uid: string;
+    /** Of the object as it was decided on: a write that comes late changes nothing any more. */
+    resourceVersion: string;
     /** spec.replicas */
     replicas: number;
     /** The controller has seen the current spec. */
@@ -37,6 +39,8 @@ export interface WorkloadObservation {
     selector: string;
     /** Why its pods would not all get a new template; undefined when they would. */
     heldBack?: string;
+    /** Why no pod can be made, in the words of its controller. */
+    replicaFailure?: string;
     images: Record<string, string>;
   };
   pods: PodObservation[];
@@ -66,6 +70,7 @@ export interface JobObservation {
   /** For verification Jobs: the verification's name. */
   verification?: string;
   deleting: boolean;
+  createdAt?: number;
   finished?: 'Complete' | 'Failed';
   finishedAt?: number;
   pod?: JobPodObservation;

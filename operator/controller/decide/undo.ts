@@ -4,7 +4,7 @@ import { allReady } from './forward.ts';
 import { recordEndOfOutage, resumeOutage } from './outage.ts';
 import { failedRollbackStep, isAcceptedAsMigrated } from './resolve.ts';
 import { moment } from './time.ts';
-import { bringBack, holdDown, hopelessPod, newImages, setImagesWhileDown } from './workloads.ts';
+import { bringBack, holdDown, hopelessPod, newImages, notReadyYet, setImagesWhileDown } from './workloads.ts';
 
 /** A recorded failure is undone: the database by the runner, then the workloads, exactly as they were recorded. */
 export function undo(draft: Draft): 'Stop' | undefined {
@@ -75,7 +75,11 @@ function bringOldBack(draft: Draft): void {
     draft.lookAgain(Math.min(left, 30_000));
     return;
   }
-  draft.endStep('RollbackScaleUp', 'Failed', hopelessPod(draft) ?? 'The old version did not become ready in time.');
+  draft.endStep(
+    'RollbackScaleUp',
+    'Failed',
+    hopelessPod(draft) ?? `The old version did not become ready in time: ${notReadyYet(draft)}.`,
+  );
   draft.end('NeedsHuman');
 }
 

@@ -1,4 +1,5 @@
 import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
+import type { SeenWorkload } from './decision.ts';
 import type { Draft } from './draft.ts';
 import type { PodObservation, WorkloadObservation } from './observation.ts';
 
@@ -58,8 +59,16 @@ export function startsBehindFence(draft: Draft, recorded: RecordedWorkload): boo
   return planned?.startPolicy === 'BehindFence';
 }
 
-function differ(wanted: Record<string, string>, found: Record<string, string>): boolean {
-  return Object.entries(wanted).some(([container, image]) => found[container] !== image);
+type Found = NonNullable<WorkloadObservation['found']>;
+
+/** The images to set: a container that somebody took away is not made again, which would be one without a command. */
+function imagesToSet(wanted: Record<string, string>, { images }: Found): Record<string, string> | undefined {
+  const there = Object.entries(wanted).filter(([container]) => container in images);
+  return there.some(([container, image]) => images[container] !== image) ? Object.fromEntries(there) : undefined;
+}
+
+function asSeen({ kind, name }: RecordedWorkload, { resourceVersion }: Found): SeenWorkload {
+  return { kind, name, resourceVersion };
 }
 
 /** Scales every recorded workload to zero; tells when somebody scaled one up again in the outage. */
@@ -73,7 +82,7 @@ export function holdDown(
     const workload = observed(draft, recorded);
     if (!workload?.found) continue;
     if (workload.found.replicas !== 0) {
-      draft.act({ kind: 'Scale', workload: recorded, replicas: 0 });
+      draft.act({ kind: 'Scale', workload: asSeen(recorded, workload.found), replicas: 0 });
       if (alreadyDrained) {
         draft.notice({
           type: 'Warning',
@@ -96,12 +105,30 @@ export function bringBack(
   for (const recorded of workloads) {
     const found = observed(draft, recorded)?.found;
     if (!found) continue;
-    const images = imagesOf(recorded);
-    if (differ(images, found.images)) draft.act({ kind: 'SetImages', workload: recorded, images });
+    const wanted = imagesOf(recorded);
+    const images = imagesToSet(wanted, found);
+    const workload = asSeen(recorded, found);
+    if (images) draft.act({ kind: 'SetImages', workload, images });
     else if (found.replicas !== recorded.replicas) {
-      draft.act({ kind: 'Scale', workload: recorded, replicas: recorded.replicas });
+      tellMissingContainers(draft, recorded, wanted, found);
+      draft.act({ kind: 'Scale', workload, replicas: recorded.replicas });
     }
   }
+}
+
+function tellMissingContainers(
+  draft: Draft,
+  recorded: RecordedWorkload,
+  wanted: Record<string, string>,
+  { images }: Found,
+): void {
+  const missing = Object.keys(wanted).filter((container) => !(container in images));
+  if (missing.length === 0) return;
+  draft.notice({
+    type: 'Warning',
+    reason: 'ContainerMissing',
+    message: `${title(recorded)} was changed by somebody else while the run went on: it has no container ${missing.join(', ')} any more, and is started as it is.`,
+  });
 }
 
 /** Sets the images while nothing runs, so that scaling up later is one write. */
@@ -111,9 +138,8 @@ export function setImagesWhileDown(
 ): void {
   for (const recorded of draft.recorded.workloads ?? []) {
     const found = observed(draft, recorded)?.found;
-    const images = imagesOf(recorded);
-    if (found?.replicas === 0 && differ(images, found.images))
-      draft.act({ kind: 'SetImages', workload: recorded, images });
+    const images = found && imagesToSet(imagesOf(recorded), found);
+    if (found?.replicas === 0 && images) draft.act({ kind: 'SetImages', workload: asSeen(recorded, found), images });
   }
 }
 
@@ -138,8 +164,10 @@ export function notReadyYet(draft: Draft): string {
     if (!workload?.found) return [`${title(recorded)} does not exist any more`];
     if (isReady(workload, recorded)) return [];
     const problem = workload.pods.find((pod) => pod.problem && !pod.terminating)?.problem;
-    const why = problem ? ` (${problem.reason}: ${problem.message})` : '';
-    return [`${title(recorded)} has ${workload.found.readyReplicas} of ${recorded.replicas} replicas ready${why}`];
+    const why = problem ? `${problem.reason}: ${problem.message}` : workload.found.replicaFailure;
+    return [
+      `${title(recorded)} has ${workload.found.readyReplicas} of ${recorded.replicas} replicas ready${why ? ` (${why})` : ''}`,
+    ];
   });
   return waiting.join('; ');
 }

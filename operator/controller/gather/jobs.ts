@@ -48,6 +48,7 @@ function observeJob(job: Job, pods: Pod[]): JobObservation {
     name: metadata.name,
     epoch: Number(metadata.labels?.[EPOCH_LABEL] ?? 0),
     verification: metadata.labels?.[VERIFICATION_LABEL],
+    createdAt: metadata.creationTimestamp ? Date.parse(metadata.creationTimestamp) : undefined,
     deleting: metadata.deletionTimestamp !== undefined,
     finished: final?.type as 'Complete' | 'Failed' | undefined,
     finishedAt: finishedAt ? Date.parse(finishedAt) : undefined,

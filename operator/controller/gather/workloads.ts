@@ -33,12 +33,14 @@ function describe(object: WorkloadObject, selector: string): NonNullable<Workloa
   const containers = spec?.template.spec?.containers ?? [];
   return {
     uid: metadata.uid ?? '',
+    resourceVersion: metadata.resourceVersion ?? '',
     replicas: spec?.replicas ?? 1,
     upToDate: (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0),
     updatedReplicas: status?.updatedReplicas ?? 0,
     readyReplicas: status?.readyReplicas ?? 0,
     selector,
     heldBack: heldBack(object),
+    replicaFailure: replicaFailure(object),
     images: Object.fromEntries(containers.map(({ name, image }) => [name, image ?? ''])),
   };
 }
@@ -49,6 +51,11 @@ function heldBack(object: WorkloadObject): string | undefined {
   if (object.kind === 'Deployment') return paused ? 'spec.paused is true' : undefined;
   const partition = (object as StatefulSet).spec?.updateStrategy?.rollingUpdate?.partition ?? 0;
   return partition > 0 ? `spec.updateStrategy.rollingUpdate.partition is ${partition}` : undefined;
+}
+
+/** A quota or a policy that keeps pods out is told in no pod's status. StatefulSets tell it in events only. */
+function replicaFailure({ status }: WorkloadObject): string | undefined {
+  return status?.conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True')?.message;
 }
 
 /** A LabelSelector in the form that list and watch take. */

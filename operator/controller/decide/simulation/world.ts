@@ -121,6 +121,7 @@ export class World {
       name: 'backend',
       found: {
         uid: 'd',
+        resourceVersion: '1',
         replicas: deployment.replicas,
         upToDate: deployment.observedGeneration >= deployment.generation,
         updatedReplicas: live.filter(({ image }) => image === deployment.image).length,
@@ -203,7 +204,12 @@ export class World {
         return;
       case 'CreateRunner':
         if (!this.jobs.some(({ epoch }) => epoch === action.epoch))
-          this.jobs.push({ name: `runner-${action.epoch}`, epoch: action.epoch, deleting: false, pod: runningPod() });
+          this.jobs.push({
+            ...{ name: `runner-${action.epoch}`, epoch: action.epoch, deleting: false, createdAt: this.now },
+            pod: runningPod(),
+          });
+        return;
+      case 'RestoreRunnerAccess':
         return;
       case 'DeleteJob':
         this.jobs = this.jobs.filter(({ name }) => name !== action.name);

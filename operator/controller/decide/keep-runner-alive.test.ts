@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+import { RUNNER_FIELD_MANAGER } from '../../api/names.ts';
+import { decideRun } from './run.ts';
+import { operatorPass } from './simulation/play.ts';
+import { World } from './simulation/world.ts';
+
+describe('keepRunnerAlive', () => {
+  /** The runner's Job and its pod are there. */
+  function started(): World {
+    const world = new World();
+    for (let pass = 0; pass < 5; pass++) operatorPass(world);
+    if (!world.jobs[0]?.pod) throw new Error('there is no runner');
+    return world;
+  }
+
+  it('makes what a runner needs to report again after each minute of silence, and looks again by itself', () => {
+    const world = started();
+    const begun = world.now;
+    world.now = begun + 59_000;
+    expect(decideRun(world.observe()!).actions).to.deep.equal([]);
+    expect(decideRun(world.observe()!).lookAgainAfter).to.be.at.most(1000);
+    world.now = begun + 61_000;
+    expect(decideRun(world.observe()!).actions).to.deep.equal([{ kind: 'RestoreRunnerAccess' }]);
+    const time = new Date(begun + 30_000).toISOString();
+    world.run!.metadata.managedFields = [{ manager: RUNNER_FIELD_MANAGER, time }];
+    expect(decideRun(world.observe()!).actions, 'it has reported since').to.deep.equal([]);
+  });
+
+  it('says of a Job that gets no pod where the reason stands', () => {
+    const world = started();
+    const [job] = world.jobs;
+    delete job!.pod;
+    expect(decideRun(world.observe()!).status?.runnerPodMessage).to.equal(undefined);
+    expect(decideRun(world.observe()!).lookAgainAfter).to.be.at.most(5000);
+    world.now += 5000;
+    const { status } = decideRun(world.observe()!);
+    const advice = 'Job runner-1 has no pod: kubectl -n ns describe job runner-1 says why (a quota, a policy)';
+    expect(status?.runnerPodMessage).to.equal(advice);
+    expect(status?.conditions?.find(({ type }) => type === 'Ready')?.message).to.contain(advice);
+  });
+});
