@@ -7,6 +7,8 @@ import { Session } from './postgres/session.ts';
 import { parseDatabaseUrl } from './postgres/url.ts';
 import { judgeMigration } from './sql.ts';
 import { applyAlone, applyInTransaction, type ApplyOptions } from './steps/apply.ts';
+import { Transaction } from './steps/transaction.ts';
+import { isTransient } from './work.ts';
 
 /** What a person or a deployment of the first version asks for, outside any run. */
 export interface ByHandOptions {
@@ -82,22 +84,28 @@ async function carryOut(
     lock.begin(`${migration.name} ${direction}`);
     if (!migration.transactional) await lock.assertHeld(session);
     const milliseconds = migration.transactional
-      ? await inTransaction(operation, lock, apply)
+      ? await inTransaction(operation, lock, { ...apply, print: options.print })
       : (await applyAlone(operation, apply)).milliseconds;
     options.print(`${migration.name} ${direction === 'up' ? 'applied' : 'undone'} in ${milliseconds} ms`);
   }
 }
 
-async function inTransaction(operation: Operation, lock: ByHandLock, apply: ApplyOptions): Promise<number> {
+async function inTransaction(
+  operation: Operation,
+  lock: ByHandLock,
+  { print, ...apply }: ApplyOptions & Pick<ByHandOptions, 'print'>,
+): Promise<number> {
   const { session } = apply;
-  await session.query('BEGIN');
+  const transaction = await Transaction.begin(session);
   try {
-    const [applied] = await applyInTransaction([operation], apply);
+    const [applied] = await applyInTransaction(transaction, [operation], apply);
     await lock.assertHeld(session);
     await session.query('COMMIT');
     return applied?.milliseconds ?? 0;
   } catch (error) {
-    await session.query('ROLLBACK');
+    const { name } = operation.migration;
+    if (!isTransient(error) && !(await transaction.rollBack(apply.author)))
+      print(`${name} committed a part of what it did; see what is there before it is tried again`);
     throw error;
   }
 }

@@ -109,6 +109,22 @@ describe('Migrations of each kind', function () {
       await expectExactly(scenario, PUT_BACK);
     });
 
+    it('whose failure the runner could not report any more are never tried again, but undone', async () => {
+      await killHalfWay({});
+      await scenario.sql(
+        `INSERT INTO phasemigration.ledger (revision, name, direction, state, checksum, run, epoch, started_at)
+         SELECT revision, name, direction, 'failed', checksum, run, epoch, started_at FROM phasemigration.ledger WHERE state = 'started'`,
+      );
+      const operator = conduct(scenario, {});
+      const next = scenario.startNext();
+      expect(await Promise.race([next.ended, operator.failed])).equal('Finished');
+      operator.stop();
+      expect(scenario.step('Migrate')?.message).equal(
+        'the ledger says that migration "0002_price" failed in an earlier start of the runner; a part of what it did may be there, and it is never tried again blindly',
+      );
+      await expectExactly(scenario, PUT_BACK);
+    });
+
     it('whose runner was killed half-way wait for a person behind the fence where there is no restore point', async () => {
       await killHalfWay({ plan: { rollback: { strategy: 'Auto', restorePoint: 'None' } } });
       scenario.startNext();
@@ -152,6 +168,76 @@ describe('Migrations of each kind', function () {
         expect(scenario.step('Migrate')?.message).equal(`migration "0002_price": ${sentence}`);
         await expectExactly(scenario, PUT_BACK);
       });
+
+    const module = (...lines: string[]) => ({
+      ...files,
+      '0002_price.mjs': `export async function up({ client }) {\n${lines.join(';\n')}\n}`,
+    });
+    const EMPTY = `await client.query('DELETE FROM item')`;
+
+    for (const control of ['BEGIN', 'COMMIT', 'select 1; end', 'ROLLBACK', '/* */start transaction', 'ABORT'])
+      it(`that say ${control} are refused before it is sent, whatever they make of that`, async () => {
+        const statement = `await client.query('${control}').catch(() => undefined)`;
+        await carryOut({ files: module(EMPTY, statement, `await client.query('COMMIT').catch(() => undefined)`) });
+        const word = control.replace('select 1; ', '').replace(/^.*\*\//, '');
+        expect(scenario.step('Migrate')?.message).equal(
+          `migration "0002_price": "${word}" would end the transaction that the runner wraps around the migration; remove it, or take the migration out of it: export const transaction = false`,
+        );
+        expect(scenario.step('Rollback')?.message).equal('Nothing was committed: there is nothing to undo.');
+        await expectExactly(scenario, PUT_BACK);
+      });
+
+    it('may use savepoints, and words that only look like transaction control, in their order', async () => {
+      const up = [
+        ...MODULE.split('\n').filter((line) => /ALTER TABLE.*(TO price|note text)/.test(line)),
+        `client.query("UPDATE item SET note = CASE WHEN true THEN 'begin' END WHERE id = 1")`,
+        `client.query("UPDATE item SET note = note || ' and commit' WHERE id = 1")`,
+        `client.query("UPDATE item SET note = replace(note, ' and ', ', ') WHERE id = 1")`,
+        `await client.query('SAVEPOINT here')`,
+        `await client.query('DELETE FROM item')`,
+        `await client.query('ROLLBACK TO SAVEPOINT here; RELEASE here')`,
+        `client.query("UPDATE item SET note = note || ', end' WHERE id = 1")`,
+      ];
+      await carryOut({ files: module(...up) });
+      expect(scenario.step('Migrate')?.state, scenario.step('Migrate')?.message).equal('Succeeded');
+      await expectExactly(scenario, MIGRATED);
+      expect(await scenario.sql('SELECT note FROM item WHERE id = 1')).equal('begin, commit, end');
+    });
+
+    // With this setting the server takes for the end of a string what the parser takes for a part of it.
+    const hidden = (control: string) => [
+      `await client.query('SET standard_conforming_strings = off')`,
+      `await client.query(String.raw\`SELECT '\\', '; ${control}; --'\`)`,
+    ];
+    const escapes: [string, string[]][] = [
+      ['commit and then fail', [EMPTY, ...hidden('COMMIT'), `throw new Error('later')`]],
+      ['commit and then fail in SQL', [EMPTY, ...hidden('COMMIT'), `await client.query('SELECT 1/0')`]],
+      ['commit', [EMPTY, ...hidden('COMMIT')]],
+      ['commit and begin another transaction', [EMPTY, ...hidden('COMMIT; BEGIN')]],
+      ['roll back and go on', [...hidden('ROLLBACK'), EMPTY]],
+    ];
+    for (const [what, lines] of escapes) {
+      it(`that ${what} all the same are undone by the restore point`, async () => {
+        await carryOut({ files: module(...lines) });
+        expect(scenario.step('Migrate')?.reason).equal('MigrationFailed');
+        expect(scenario.step('Rollback')?.message).match(/^The restore point took/);
+        await expectExactly(scenario, PUT_BACK);
+      });
+    }
+
+    it('that commit all the same wait for a person behind the fence where there is no restore point', async () => {
+      const rollback = { strategy: 'Auto', restorePoint: 'None' } as const;
+      const [, lines] = escapes[0]!;
+      scenario = await Scenario.create(server, { files: module(...lines), plan: { rollback } });
+      const operator = conduct(scenario, {});
+      scenario.start();
+      const { reason } = await scenario.failed('Rollback');
+      operator.stop();
+      expect(reason).equal('RollbackFailed');
+      expect(scenario.memory.runner.databaseChanged).equal('Yes');
+      expect(await scenario.ledger()).equal('0001 up applied, 0002 up failed');
+      expect(await scenario.clientCanConnect()).equal(false);
+    });
   });
 
   it('see the search_path that the runner pins, whatever is set for the database', async () => {

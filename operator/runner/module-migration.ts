@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Direction } from './core/migrations.ts';
 import { messageOf } from './core/failure.ts';
 import { describeDatabaseError, sqlState, type Session } from './postgres/session.ts';
+import { judgeInTransaction } from './sql.ts';
 
 /**
  * The program that a migration module runs in. It has no database connection, no environment, and may read no file but
@@ -40,14 +41,22 @@ process.disconnect();
 
 type Message =
   | { done: true; error?: { message: string; code?: string } }
-  | { done?: undefined; id: number; text: string; values?: unknown[] };
+  | { done?: undefined; id: number; text: unknown; values?: unknown[] };
+
+export interface ModuleRun {
+  path: string;
+  direction: Direction;
+  /** The session is in the runner's transaction, which no statement of the module may end. */
+  transactional: boolean;
+}
 
 /**
  * Runs `up` or `down` of a migration module on the session.
  *
- * @throws Error with the module's own message
+ * @throws Error with the module's own message, or what it was refused
  */
-export async function runModule(session: Session, path: string, direction: Direction): Promise<void> {
+export async function runModule(session: Session, run: ModuleRun): Promise<void> {
+  const { path, direction } = run;
   const permissions = ['--permission', `--allow-fs-read=${dirname(path)}`];
   const args = [
     ...permissions,
@@ -66,32 +75,60 @@ export async function runModule(session: Session, path: string, direction: Direc
     serialization: 'advanced',
   });
   try {
-    await converse(session, child);
+    await converse(session, child, run);
   } finally {
     child.kill('SIGKILL');
   }
 }
 
-function converse(session: Session, child: ChildProcess): Promise<void> {
+/**
+ * What a module may say on the runner's session.
+ *
+ * @throws Refused what would take effect although the migration fails
+ */
+async function permitted(text: unknown, { transactional }: ModuleRun): Promise<string> {
+  if (typeof text !== 'string') throw new Refused('the text of a query must be a string');
+  const wrong = transactional ? await judgeInTransaction(text) : undefined;
+  if (wrong) throw new Refused(`${wrong}, or take the migration out of it: export const transaction = false`);
+  return text;
+}
+
+class Refused extends Error {}
+
+function converse(session: Session, child: ChildProcess, run: ModuleRun): Promise<void> {
   let complaint = '';
   const LONGEST_COMPLAINT = 2000;
   child.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(-LONGEST_COMPLAINT)));
   return new Promise((resolve, reject) => {
-    // A lost connection counts more than what the module makes of it.
+    // A lost connection counts more than what the module makes of it, and what is refused it cannot do without.
     let lost: Error | undefined;
+    let refused: Refused | undefined;
+    // One after the other in the module's order, whether it waits for them or not.
+    let previous: Promise<unknown> = Promise.resolve();
+    const afterThose = (act: () => void) => void previous.then(act, act);
     child.on('message', (message: Message) => {
-      if (message.done) return message.error ? reject(lost ?? new Error(message.error.message)) : resolve();
+      if (message.done)
+        return afterThose(() => {
+          const failure = refused ?? (message.error && (lost ?? new Error(message.error.message)));
+          if (failure) reject(failure);
+          else resolve();
+        });
       const { id, text, values } = message;
-      session.forModule(text, values).then(
+      const answer = previous.then(async () => session.forModule(await permitted(text, run), values));
+      previous = answer.catch(() => undefined);
+      answer.then(
         (result) => child.connected && child.send({ id, result }),
         (error: Error) => {
-          if (sqlState(error) === undefined) lost = error;
+          if (error instanceof Refused) refused ??= error;
+          else if (sqlState(error) === undefined) lost = error;
           if (child.connected)
             child.send({ id, error: { message: describeDatabaseError(error), code: sqlState(error) } });
         },
       );
     });
     child.on('error', (error) => reject(new Error(`it could not be started: ${messageOf(error)}`)));
-    child.on('exit', () => reject(lost ?? new Error(`it ended without an answer. ${complaint}`.trim())));
+    child.on('exit', () =>
+      afterThose(() => reject(refused ?? lost ?? new Error(`it ended without an answer. ${complaint}`.trim()))),
+    );
   });
 }

@@ -5,6 +5,8 @@ import { messageOf } from './core/failure.ts';
 export interface Statement {
   text: string;
   kind: string;
+  /** Of a TransactionStmt: which one, TRANS_STMT_COMMIT say. */
+  control?: string;
 }
 
 /**
@@ -24,6 +26,7 @@ export async function statementsOf(script: string): Promise<Statement[]> {
         .toString()
         .trim(),
       kind: Object.keys(stmt ?? {})[0] ?? 'Empty',
+      ...(stmt && 'TransactionStmt' in stmt ? { control: stmt.TransactionStmt.kind ?? '' } : {}),
     }));
   } catch (error) {
     const position = hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined;
@@ -47,9 +50,36 @@ export async function judgeQuestion(query: string): Promise<string | undefined> 
   }
 }
 
+/** Without one of these words no statement is transaction control: most statements of a module need no parser. */
+const CONTROL = /\b(abort|begin|commit|end|prepare|rollback|start)\b/i;
+const SAVEPOINTS = new Set(['TRANS_STMT_SAVEPOINT', 'TRANS_STMT_RELEASE', 'TRANS_STMT_ROLLBACK_TO']);
+
+/**
+ * @returns undefined when the text leaves the transaction that it runs in open, else what is wrong with it; what the
+ * parser does not understand counts as wrong
+ */
+export async function judgeInTransaction(text: string): Promise<string | undefined> {
+  if (!CONTROL.test(text)) return undefined;
+  try {
+    const statements = await statementsOf(text);
+    const ending = statements.find(({ control }) => control !== undefined && !SAVEPOINTS.has(control));
+    return ending && wouldEnd(ending);
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function wouldEnd({ text }: Statement): string {
+  return `"${text}" would end the transaction that the runner wraps around the migration; remove it`;
+}
+
 /** Parses the scripts of a migration. Transaction control would end the transaction that makes a failure undoable. */
 export async function judgeMigration(migration: Migration): Promise<Violation[]> {
-  if (migration.kind === 'js') return [];
+  if (migration.kind === 'js') {
+    // What it says is known only when it runs; the parser is in memory by then.
+    await import('./parser.ts');
+    return [];
+  }
   const violations: Violation[] = [];
   for (const [direction, script] of Object.entries({ up: migration.up, down: migration.down })) {
     if (script === undefined) continue;
@@ -65,7 +95,7 @@ async function judgeScript(script: string, transactional: boolean): Promise<stri
     const control = statements.find(({ kind }) => kind === 'TransactionStmt');
     if (!control) return undefined;
     return transactional
-      ? `"${control.text}" would end the transaction that the runner wraps around the migration; remove it`
+      ? wouldEnd(control)
       : `"${control.text}" is not allowed: statements of a no-transaction migration are run one by one`;
   } catch (error) {
     return messageOf(error);

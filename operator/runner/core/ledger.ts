@@ -6,7 +6,10 @@ export interface LedgerRow {
   revision: string;
   name: string;
   direction: Direction;
-  /** `started` and `failed` exist for what cannot run in a transaction; `baseline` was declared, not carried out. */
+  /**
+   * `started` and `failed` exist for what cannot run in a transaction, `failed` also for what got out of the runner's;
+   * `baseline` was declared, not carried out.
+   */
   state: 'baseline' | 'started' | 'applied' | 'failed';
   checksum: string;
   /** UID of the run, or null for what a person did. */

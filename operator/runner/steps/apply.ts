@@ -5,12 +5,7 @@ import { appendLedger } from '../postgres/ledger.ts';
 import { describeDatabaseError, type Session } from '../postgres/session.ts';
 import { runModule } from '../module-migration.ts';
 import { statementsOf } from '../sql.ts';
-
-/** Who does it, for the ledger; a person has neither run nor epoch. */
-export interface Author {
-  run?: string;
-  epoch?: number;
-}
+import type { Author, Transaction } from './transaction.ts';
 
 export interface Applied {
   migration: Migration;
@@ -32,25 +27,24 @@ export interface ApplyOptions {
  *
  * @throws StepFailure MigrationFailed with PostgreSQL's own message
  */
-export async function applyInTransaction(operations: Operation[], options: ApplyOptions): Promise<Applied[]> {
+export async function applyInTransaction(
+  transaction: Transaction,
+  operations: Operation[],
+  options: ApplyOptions,
+): Promise<Applied[]> {
   const { session } = options;
   const applied: Applied[] = [];
   const startedAt = new Map<string, Date>();
-  const transaction = await transactionId(session);
   const byName = new Map(operations.map((operation) => [operation.migration.name, operation]));
   const direction = operations[0]?.direction ?? 'up';
 
   const carryOut = async (name: string) => {
     const { migration } = byName.get(name)!;
+    startedAt.set(name, await transaction.enter(migration, direction));
     const began = performance.now();
-    startedAt.set(name, new Date());
     await runOne(migration, direction, options);
     await session.pin();
-    if ((await transactionId(session)) !== transaction)
-      throw new StepFailure(
-        'MigrationFailed',
-        `migration "${name}" ended the runner’s transaction itself; its effect is not known`,
-      );
+    await transaction.assertOpen();
     applied.push({ migration, direction, milliseconds: Math.round(performance.now() - began) });
   };
   const log = async ({ name }: { name: string }) => {
@@ -86,17 +80,14 @@ export async function applyInTransaction(operations: Operation[], options: Apply
   return applied;
 }
 
-async function transactionId(session: Session): Promise<string> {
-  return (await session.one('SELECT pg_catalog.txid_current() AS id'))['id']!;
-}
-
 async function runOne(migration: Migration, direction: Direction, options: ApplyOptions): Promise<void> {
   const { session } = options;
   const script = direction === 'up' ? migration.up : migration.down;
   if (script === undefined) throw new StepFailure('DownMissing', `migration "${migration.name}" has no down`);
   session.onNotice = (notice) => options.onMessage(migration, notice);
   try {
-    if (migration.kind === 'js') await runModule(session, script, direction);
+    if (migration.kind === 'js')
+      await runModule(session, { path: script, direction, transactional: migration.transactional });
     else if (migration.transactional) await session.query(script);
     else for (const { text } of await statementsOf(script)) await session.query(text);
   } catch (error) {

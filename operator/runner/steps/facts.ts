@@ -25,6 +25,8 @@ export interface Progress {
   applied: number;
   /** An operation outside a transaction that was announced and whose end nobody recorded. */
   unexplained?: string;
+  /** An operation of this run that failed and may have left something behind. */
+  failed?: string;
 }
 
 /**
@@ -49,11 +51,11 @@ export async function readProgress(work: Work): Promise<Progress> {
       'UnexpectedRevision',
       `the ledger of database "${work.names.target}" says revision "${ledger.revision ?? 'none'}", which this run never leads through`,
     );
-  // A failed operation outside a transaction leaves traces that no revision tells of.
-  const partly = ledger.failed.some(({ run }) => run === work.run.uid);
-  const databaseChanged = unexplained ? 'Unknown' : applied > 0 || partly ? 'Yes' : 'No';
+  // It leaves traces that no revision tells of.
+  const failed = ledger.failed.find(({ run }) => run === work.run.uid)?.name;
+  const databaseChanged = unexplained ? 'Unknown' : applied > 0 || failed ? 'Yes' : 'No';
   work.reporter.update({ databaseChanged, ...(ledger.revision ? { revision: ledger.revision } : {}) });
-  return { ledger, applied, ...(unexplained ? { unexplained } : {}) };
+  return { ledger, applied, ...(unexplained ? { unexplained } : {}), ...(failed ? { failed } : {}) };
 }
 
 function revisionAfter(work: Work, { migration, direction }: Operation): string {

@@ -21,8 +21,9 @@ async function behindFence(work: Work): Promise<void> {
   const { reporter } = work;
   await load(work);
   await fence(work);
-  const { applied, unexplained } = await readProgress(work);
+  const { applied, unexplained, failed } = await readProgress(work);
   if (unexplained) return refuseUnexplained(work, unexplained);
+  if (failed) return refuseFailed(work, failed);
   if (applied === 0) await restorePoint(work);
   const remaining = work.operations.slice(applied);
   const isVerified = allTransactional(work.operations) || isDone(reporter.status, 'Verify');
@@ -75,6 +76,18 @@ function refuseUnexplained(work: Work, name: string): Promise<void> {
       new StepFailure(
         'MigrationFailed',
         `migration "${name}" runs outside a transaction and was begun by an earlier start of the runner; how far it came is not known, and it is never tried again blindly`,
+      ),
+    ),
+  );
+}
+
+/** An earlier start wrote that it failed, and could not report so any more. */
+function refuseFailed(work: Work, name: string): Promise<void> {
+  return runStep(work, 'Migrate', 'MigrationFailed', () =>
+    Promise.reject(
+      new StepFailure(
+        'MigrationFailed',
+        `the ledger says that migration "${name}" failed in an earlier start of the runner; a part of what it did may be there, and it is never tried again blindly`,
       ),
     ),
   );

@@ -9,6 +9,7 @@ import type { Session } from '../postgres/session.ts';
 import { durationInWords } from '../core/words.ts';
 import { isTransient, runStep, warn, type Evidence, type Work } from '../work.ts';
 import { applyAlone, applyInTransaction, type Applied, type ApplyOptions } from './apply.ts';
+import { Transaction, type Author } from './transaction.ts';
 import { assertNoClients } from './fence.ts';
 import { verify } from './questions.ts';
 
@@ -52,11 +53,11 @@ async function migrateWhole(work: Work, operations: Operation[]): Promise<void> 
   const target = await openTarget(work);
   await runStep(work, 'Migrate', 'MigrationFailed', async (evidence) => {
     const announced = announceChange(work);
-    await target.query('BEGIN');
+    const transaction = await Transaction.begin(target);
     try {
-      const applied = await applyInTransaction(operations, applyOptions(work, target));
+      const applied = await applyInTransaction(transaction, operations, applyOptions(work, target));
       describeApplied(evidence, applied);
-      await verifyInTransaction(work, target);
+      await verifyInTransaction(work, transaction);
       await announced;
       await assertNoClients(work);
       await commit(work, target);
@@ -64,13 +65,14 @@ async function migrateWhole(work: Work, operations: Operation[]): Promise<void> 
       work.reporter.update({ databaseChanged: 'Yes', revision: work.spec.targetRevision });
       return appliedInWords(applied);
     } catch (error) {
-      if (!isTransient(error) && !(error instanceof NotReached)) await rollBackTransaction(work, target);
+      if (!isTransient(error) && !(error instanceof NotReached)) await rollBackTransaction(work, transaction);
       throw error;
     }
   });
 }
 
-function verifyInTransaction(work: Work, target: Session): Promise<void> {
+function verifyInTransaction(work: Work, transaction: Transaction): Promise<void> {
+  const target = transaction.session;
   return runStep(work, 'Verify', 'CheckFailed', async (evidence) => {
     try {
       await target.query('SET CONSTRAINTS ALL IMMEDIATE');
@@ -79,7 +81,7 @@ function verifyInTransaction(work: Work, target: Session): Promise<void> {
       return `${verified}, before COMMIT.`;
     } catch (error) {
       // Before the failure is told: who hears of it may rely on nothing being committed.
-      if (!isTransient(error)) await rollBackTransaction(work, target);
+      if (!isTransient(error)) await rollBackTransaction(work, transaction);
       throw error;
     }
   }).catch((error: unknown) => {
@@ -88,10 +90,9 @@ function verifyInTransaction(work: Work, target: Session): Promise<void> {
   });
 }
 
-async function rollBackTransaction(work: Work, target: Session): Promise<void> {
-  await target.query('ROLLBACK');
-  await target.pin();
-  work.reporter.update({ databaseChanged: 'No' });
+async function rollBackTransaction(work: Work, transaction: Transaction): Promise<void> {
+  const isUndone = await transaction.rollBack(authorOf(work));
+  work.reporter.update({ databaseChanged: isUndone ? 'No' : 'Yes' });
 }
 
 /** That a change may be committed any moment is acknowledged before it can be; sent while the migration runs. */
@@ -139,24 +140,25 @@ export async function applyOne(work: Work, target: Session, operation: Operation
       throw new ConnectionLost('the lock was lost');
     return [await applyAlone(operation, options)];
   }
-  await target.query('BEGIN');
+  const transaction = await Transaction.begin(target);
   try {
-    const applied = await applyInTransaction([operation], options);
+    const applied = await applyInTransaction(transaction, [operation], options);
     await commit(work, target);
     return applied;
   } catch (error) {
-    if (!isTransient(error)) {
-      await target.query('ROLLBACK');
-      await target.pin();
-    }
+    if (!isTransient(error)) await transaction.rollBack(options.author);
     throw error;
   }
+}
+
+export function authorOf(work: Work): Author {
+  return { run: work.run.uid, epoch: work.epoch };
 }
 
 export function applyOptions(work: Work, session: Session): ApplyOptions {
   return {
     session,
-    author: { run: work.run.uid, epoch: work.epoch },
+    author: authorOf(work),
     onMessage: (migration, { severity, message }) => {
       work.logger.info(`${migration.name}: ${severity}: ${message}`);
       if (severity === 'WARNING') warn(work.reporter, message);

@@ -1,5 +1,5 @@
 import { StepFailure } from '../core/failure.ts';
-import { inverse, withoutDown } from '../core/migrations.ts';
+import { inverse, withoutDown, type Operation } from '../core/migrations.ts';
 import { openTarget } from '../establish.ts';
 import { takeFigures } from '../postgres/ask.ts';
 import { compareFingerprints, readFingerprint } from '../postgres/fingerprint.ts';
@@ -14,6 +14,7 @@ import {
   applyOne,
   applyOptions,
   assertRevision,
+  authorOf,
   commit,
   describeApplied,
   endSide,
@@ -21,6 +22,7 @@ import {
 } from './migrate.ts';
 import { startSide, questionTimeout, verify } from './questions.ts';
 import { readSchemaBefore } from './schema-file.ts';
+import { Transaction } from './transaction.ts';
 
 /**
  * Undoes what the run applied by the migrations’ own other direction, which keeps what clients wrote since. Where all of
@@ -85,14 +87,14 @@ async function figuresBefore(work: Work, target: Session): Promise<Record<string
 }
 
 interface Down {
-  operations: Parameters<typeof applyInTransaction>[0];
+  operations: Operation[];
   figures: Record<string, string>;
 }
 
 async function downWhole(work: Work, target: Session, down: Down, evidence: Evidence): Promise<Applied[]> {
-  await target.query('BEGIN');
+  const transaction = await Transaction.begin(target);
   try {
-    const applied = await applyInTransaction(down.operations, applyOptions(work, target));
+    const applied = await applyInTransaction(transaction, down.operations, applyOptions(work, target));
     describeApplied(evidence, applied);
     await target.query('SET CONSTRAINTS ALL IMMEDIATE');
     await verifyStep(work, target, down.figures, true);
@@ -101,8 +103,7 @@ async function downWhole(work: Work, target: Session, down: Down, evidence: Evid
     return applied;
   } catch (error) {
     if (!isTransient(error)) {
-      await target.query('ROLLBACK');
-      await target.pin();
+      await transaction.rollBack(authorOf(work));
       work.reporter.update({ databaseChanged: 'Yes' });
     }
     throw error;
