@@ -10,7 +10,8 @@ import type { Cluster } from './cluster.ts';
 export function passThrough(cluster: Cluster, command: string[]): Promise<number> {
   const [program, ...args] = [...cluster.nsenterPrefix, ...command] as [string, ...string[]];
   const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...cluster.env } });
-  // The terminal sends Ctrl-C to both; the command decides what it means.
+  // The terminal sends Ctrl-C to both; the command alone decides what it means (psql: end the query and stay).
+  process.removeAllListeners('SIGINT');
   process.on('SIGINT', () => undefined);
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {

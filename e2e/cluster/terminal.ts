@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { Listr, PRESET_TIMER } from 'listr2';
 import type { Progress } from './progress.ts';
 
@@ -30,6 +31,7 @@ export async function withProgress<T>(title: string, work: (progress: Progress) 
   return result.value;
 }
 
+const SHOW_CURSOR = '\x1b[?25h';
 const seconds = (begin: number) => `${((Date.now() - begin) / 1000).toFixed(0).padStart(4)} s `;
 
 /**
@@ -38,7 +40,9 @@ const seconds = (begin: number) => `${((Date.now() - begin) / 1000).toFixed(0).p
  */
 export async function main(work: () => Promise<void>): Promise<void> {
   process.once('SIGINT', () => {
-    console.error('\nInterrupted. What is half-done is recognised and repaired by the next command.');
+    // Past process.stdout and process.stderr: while tasks are shown, listr2 keeps what is written there to itself.
+    if (process.stdout.isTTY) writeSync(process.stdout.fd, SHOW_CURSOR);
+    writeSync(process.stderr.fd, '\nInterrupted. What is half-done is recognised and repaired by the next command.\n');
     process.exit(130);
   });
   try {
