@@ -3,6 +3,7 @@ import type { Progress } from '../cluster/progress.ts';
 import type { Cluster } from '../cluster/provider.ts';
 import { openApi } from '../stack/api.ts';
 import { waitUntil } from '../stack/wait.ts';
+import { newWords } from './tell.ts';
 
 /** Which run to follow: the first one, or the one that comes after `previousRun`. */
 export interface Followed {
@@ -20,7 +21,7 @@ export interface Seen {
 }
 
 /**
- * Watches a PhaseMigration until its run has ended; tells every new sentence.
+ * Watches a PhaseMigration until its run has ended; tells every new sentence once.
  *
  * @throws WaitedInVain with the last sentence when it has not ended by the deadline
  */
@@ -33,7 +34,7 @@ export async function follow(cluster: Cluster, followed: Followed, progress: Pro
     const { phase = '', runName, conditions = [] } = migration?.status ?? {};
     if (!runName || runName === previousRun) return undefined;
     const message = conditions.find(({ type }) => type === 'Ready')?.message ?? '';
-    if (message && message !== last) progress(message);
+    if (message && message !== last) progress(newWords(last, message));
     last = message;
     const isReconciling = conditions.some(({ type, status }) => type === 'Reconciling' && status === 'True');
     const ends = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'];

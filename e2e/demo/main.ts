@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { cloneRoot } from '../cluster/paths.ts';
+import { cacheFolder, cloneRoot } from '../cluster/paths.ts';
 import { openCluster, type Cluster } from '../cluster/provider.ts';
 import { main, withProgress } from '../cluster/terminal.ts';
 import { newFigures, oldFigures, readFigures, type Figures } from '../stack/figures.ts';
@@ -11,7 +11,7 @@ import { sql } from '../stack/psql.ts';
 import { parseOptions } from './options.ts';
 import { follow, type Seen } from './follow.ts';
 import { figuresText, restart } from './planner.ts';
-import { chapter, expectThat, show } from './tell.ts';
+import { chapter, expectThat, show, typed, withoutSpec } from './tell.ts';
 
 const namespace = 'planner';
 const name = 'phases-to-user-definable';
@@ -52,9 +52,9 @@ async function migrate(cluster: Cluster): Promise<void> {
   chapter('Before', 'The planner’s old version with its data, at revision 976e6adbac6f:');
   const before = await figuresOf(cluster);
   console.log(figuresText(before));
-  expectThat(isDeepStrictEqual(before, oldFigures), 'these are the figures of the runbook');
+  expectThat(isDeepStrictEqual(before, oldFigures), 'these are the figures of its seed data (migrations/README.md)');
   chapter('Migrate', 'One manifest. Everything else is the operator’s work.');
-  await show(cluster, kubectl('apply', '-f', join(examples, 'phasemigration.yaml')));
+  await show(cluster, kubectl('apply', '--server-side', '-f', join(examples, 'phasemigration.yaml')));
   const seen = await ended(cluster, name, 'Migrating 976e6adbac6f → 92023c163a26');
   expectThat(seen.phase === 'Succeeded', 'the migration has succeeded', seen.message);
   const after = await figuresOf(cluster);
@@ -72,20 +72,10 @@ async function failAndUndo(cluster: Cluster): Promise<void> {
   const before = await figuresOf(cluster);
   const files = join(examples, 'round-budgets');
   const standing = join('migrations', 'sql');
-  const { stdout } = await cluster.exec(
-    kubectl(
-      'create',
-      'configmap',
-      'planner-round-budgets',
-      '--dry-run=client',
-      '-o',
-      'yaml',
-      ...configMapFiles(standing, files),
-    ),
-  );
-  await cluster.exec(kubectl('apply', '--server-side', '-f', '-'), { input: stdout });
-  await show(cluster, kubectl('apply', '-f', join(files, 'phasemigration.yaml')));
-  const seen = await ended(cluster, 'round-budgets', 'Migrating 92023c163a26 → 5b1e7c0d9a42');
+  const configMap = ['create', 'configmap', 'planner-round-budgets'];
+  await show(cluster, kubectl(...configMap, ...configMapFiles(standing, files)));
+  await show(cluster, kubectl('apply', '--server-side', '-f', join(files, 'phasemigration.yaml')));
+  const seen = await ended(cluster, 'round-budgets', 'A wrong migration, and its undoing');
   expectThat(seen.phase === 'RolledBack', 'it was undone by itself', seen.message);
   const after = await figuresOf(cluster);
   expectThat(isDeepStrictEqual(after, before), 'every figure is what it was');
@@ -99,7 +89,8 @@ async function rollBackOnRequest(cluster: Cluster): Promise<void> {
   const seen = await ended(cluster, name, 'Undoing 92023c163a26 → 976e6adbac6f', previousRun);
   expectThat(seen.phase === 'RolledBack', 'the migration was undone as requested', seen.message);
   const { stdout } = await cluster.exec(kubectl('get', 'pm', name, '-o', 'jsonpath={.status.warnings}'));
-  expectThat(stdout.includes('420 assignments'), `the operator warns: ${stdout}`);
+  expectThat(stdout.includes('420 assignments'), 'the operator has warned:', stdout);
+  for (const warning of JSON.parse(stdout) as string[]) console.log(`    ${warning}`);
   const image = await cluster.exec(
     kubectl(
       'get',
@@ -121,18 +112,20 @@ async function migrateAgain(cluster: Cluster): Promise<void> {
 }
 
 async function tellTheEnd(cluster: Cluster, began: number): Promise<void> {
-  chapter('The whole story, as Kubernetes tells it');
-  await show(cluster, kubectl('describe', 'pm', name));
+  chapter('What stays to be read');
+  await show(cluster, kubectl('describe', 'pm', name), withoutSpec);
   await show(cluster, kubectl('get', 'pm,pmr'));
   chapter('Look around');
   const isOurs = cluster.provider === 'kind';
-  const command = isOurs ? 'npm run kubectl --' : 'kubectl';
-  console.log(`${command} -n ${namespace} get pm,pmr,pods
-${command} -n ${namespace} describe pmr ${name}-1
-${command} -n ${namespace} explain pm.spec.verification
-${isOurs ? '' : 'PHASE_MIGRATION_CLUSTER=existing '}npm run psql -- -c 'SELECT * FROM phasemigration.ledger'
+  const looks = [
+    ['get', 'pm,pmr,pods'],
+    ['describe', 'pmr', `${name}-1`],
+    ['explain', 'pm.spec.verification'],
+  ];
+  for (const look of looks) console.log(typed(cluster, kubectl(...look)));
+  console.log(`${isOurs ? '' : 'PHASE_MIGRATION_CLUSTER=existing '}npm run psql -- -c 'SELECT * FROM phasemigration.ledger'
 
-Remove everything:  ${isOurs ? 'npm run cluster -- down' : removal()}
+Remove everything:  ${isOurs ? `npm run cluster -- down; what was downloaded and built stays in ${cacheFolder()}` : removal()}
 
 The demonstration took ${Math.round((Date.now() - began) / 1000)} s.`);
 }

@@ -1,10 +1,11 @@
 import type { Progress } from '../cluster/progress.ts';
 import type { Cluster } from '../cluster/provider.ts';
-import type { Figures } from '../stack/figures.ts';
+import { oldFigures, type Figures } from '../stack/figures.ts';
 
 /** The planner's figures as the demonstration prints them. */
 export function figuresText({ phases, budget, assignments, matched }: Figures): string {
-  const counts = Object.entries(phases).map(([name, count]) => `${name} ${count}`);
+  const names = new Set([...Object.keys(oldFigures.phases), ...Object.keys(phases)]);
+  const counts = [...names].map((name) => `${name} ${phases[name] ?? 0}`);
   const within = matched === undefined ? '' : `, ${matched} of them within a phase by date`;
   return `  phases       ${counts.join(', ')}
   budget       $${budget.toLocaleString('en-US')}
