@@ -77,7 +77,7 @@ describe('stateWords', () => {
   it('says how to ask for it again where everything was undone, but not of what was deleted', () => {
     const end = { ...undoing, outcome: 'RolledBack' as const };
     expect(stateWords(run, end).message).to.match(
-      /kubectl -n ns annotate pm pm phasemigration\.io\/retry-requested-at="\$\(date -Is\)" --overwrite$/,
+      /kubectl -n ns annotate pm pm phasemigration\.io\/retry-requested-at="\$\(date -Is\)" --overwrite\)\.$/,
     );
     const deleted = { ...end, failure: { ...undoing.failure!, reason: 'Deleted' } };
     expect(stateWords(run, deleted).message).not.to.contain('kubectl');

@@ -129,7 +129,8 @@ function wordsOfEnd(run: NamedRun, status: PhaseMigrationRunStatus): StateWords 
 function howToRetry({ metadata, spec }: NamedRun, failure: PhaseMigrationRunStatus['failure']): string {
   if (failure?.reason === 'Deleted') return '';
   const { name } = spec.phaseMigrationRef;
-  return ` When the cause is mended, ask for it again: kubectl -n ${metadata.namespace} annotate pm ${name} ${RETRY_ANNOTATION}="$(date -Is)" --overwrite`;
+  const command = `kubectl -n ${metadata.namespace} annotate pm ${name} ${RETRY_ANNOTATION}="$(date -Is)" --overwrite`;
+  return ` Mend the cause, then ask for it again (${command}).`;
 }
 
 function acceptedWords(spec: PhaseMigrationRunSpec, down: string): StateWords {
