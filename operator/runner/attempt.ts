@@ -30,6 +30,8 @@ export interface Surroundings {
   latest: () => PhaseMigrationRun;
   changed: () => Promise<void>;
   towards: (goal: Goal | undefined) => void;
+  /** What ended the attempts before this one again and again, in a sentence. */
+  trouble: () => string | undefined;
 }
 
 /** Work on one set of sessions; ends with the first of them that is lost. */
@@ -82,12 +84,13 @@ export class Attempt {
       await this.#reach(goal);
       // Whoever hears of it may set the next goal at once; that must not cut the sessions that it will be reached with.
       towards(undefined);
-      reporter.update({ reachedGoal: goal });
+      reporter.update({ reachedGoal: goal, waitingFor: undefined });
       await reporter.flush();
     } catch (error) {
       // The step says what failed; what becomes of the run is for the operator to say.
       if (!(error instanceof StepFailure)) throw error;
       if (!isBlocked(reporter.status, goal)) recordOutsideStep(reporter, goal, error);
+      reporter.update({ waitingFor: undefined });
       this.#holder?.write();
       await reporter.flush();
     } finally {
@@ -130,7 +133,7 @@ export class Attempt {
     if (this.#work) return this.#work;
     try {
       this.#work = await this.#connect();
-      this.#around.reporter.update({ waitingFor: undefined });
+      this.#around.reporter.update({ waitingFor: this.#around.trouble() });
       return this.#work;
     } catch (error) {
       if (!(error instanceof StepFailure)) throw error;

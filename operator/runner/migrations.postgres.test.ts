@@ -160,6 +160,11 @@ describe('Migrations of each kind', function () {
     for (const [what, statement, sentence] of [
       ['throw', `throw new Error('no such customer')`, 'no such customer'],
       ['fail in SQL', `await client.query('SELECT 1/0')`, 'division by zero (SQLSTATE 22012)'],
+      [
+        'give too few values',
+        `await client.query('SELECT $1::int + $2::int', [1])`,
+        'bind message supplies 1 parameters, but prepared statement "" requires 2 (SQLSTATE 08P01)',
+      ],
       ['end the process', 'process.exit(0)', 'it ended without an answer.'],
     ] as const)
       it(`that ${what} change nothing`, async () => {

@@ -9,10 +9,15 @@ import { Interrupted, Superseded, messageOf } from './core/failure.ts';
 import type { RunIdentity } from './core/names.ts';
 import type { RunnerOptions } from './options.ts';
 import { Reporter } from './reporter.ts';
-import { isTransient } from './work.ts';
+import { redact } from '../kube/redact.ts';
+import { isTransient, latestStep, stepOf } from './work.ts';
 
 /** How a runner ended: its work is done, a newer start does it, or it was asked to end. */
 export type RunnerEnd = 'Finished' | 'Superseded' | 'Stopped';
+
+/** From so many losses at the same place on, people are told what the server said. */
+const LOSSES_TOLD_FROM = 3;
+const LONGEST_TROUBLE = 2000;
 
 const CLAIM_RETRY = { baseMilliseconds: 100, capMilliseconds: 3000 };
 
@@ -46,6 +51,8 @@ class Runner {
   #onChange = new Set<() => void>();
   readonly #stop = new AbortController();
   #superseded: Superseded | undefined;
+  /** How often in a row sessions were lost at the same place, and the last words. */
+  #losses: { place: string; count: number; because: string } | undefined;
 
   private constructor(options: RunnerOptions, run: PhaseMigrationRun, status: RunnerStatus) {
     this.#options = options;
@@ -107,6 +114,7 @@ class Runner {
       latest: () => this.#latest,
       changed: () => this.#changed(),
       towards: (goal) => (this.#workingTowards = goal),
+      trouble: () => this.#trouble(),
     });
     try {
       return await attempt.run();
@@ -114,10 +122,32 @@ class Runner {
       if (error instanceof Superseded) this.#supersede();
       if (!isTransient(error) && !this.#attempt.signal.aborted) throw error;
       this.#options.logger.info('Looking at everything anew.', { because: messageOf(error) });
-      return this.#attempt.signal.reason instanceof GoalChanged ? 'Progress' : 'Lost';
+      if (this.#attempt.signal.reason instanceof GoalChanged) return 'Progress';
+      this.#noteLoss(messageOf(error));
+      return 'Lost';
     } finally {
       attempt.end();
     }
+  }
+
+  #noteLoss(because: string): void {
+    const { status } = this.#reporter;
+    const { goal } = this.#latest.spec;
+    const step = latestStep(status);
+    const isUnderWay = step && stepOf(status, step)?.state === 'Running';
+    const place = isUnderWay ? `step ${step}` : `the way to goal ${goal}`;
+    // Whoever has nothing to do may lose its sessions as often as it likes.
+    if (status.reachedGoal === goal) this.#losses = undefined;
+    else this.#losses = { place, count: this.#losses?.place === place ? this.#losses.count + 1 : 1, because };
+    const trouble = this.#trouble();
+    if (trouble) this.#reporter.update({ waitingFor: trouble });
+  }
+
+  #trouble(): string | undefined {
+    if (!this.#losses || this.#losses.count < LOSSES_TOLD_FROM) return undefined;
+    const { place, count, because } = this.#losses;
+    const words = `${place} was broken off ${count} times and is tried again; the last time: ${redact(because)}`;
+    return words.slice(0, LONGEST_TROUBLE);
   }
 
   /** Reads the run itself, so that a runner that was cut off learns of a newer one before it touches anything again. */

@@ -5,6 +5,8 @@ import { messageOf } from './core/failure.ts';
 export interface Statement {
   text: string;
   kind: string;
+  /** It has a place for a value: $1. */
+  hasParameter: boolean;
   /** Of a TransactionStmt: which one, TRANS_STMT_COMMIT say. */
   control?: string;
 }
@@ -26,6 +28,7 @@ export async function statementsOf(script: string): Promise<Statement[]> {
         .toString()
         .trim(),
       kind: Object.keys(stmt ?? {})[0] ?? 'Empty',
+      hasParameter: script.includes('$') && JSON.stringify(stmt).includes('"ParamRef":'),
       ...(stmt && 'TransactionStmt' in stmt ? { control: stmt.TransactionStmt.kind ?? '' } : {}),
     }));
   } catch (error) {
@@ -44,7 +47,8 @@ export async function judgeQuestion(query: string): Promise<string | undefined> 
   try {
     const statements = await statementsOf(query);
     if (statements.length !== 1) return `has ${statements.length} statements instead of one`;
-    return QUESTIONS.has(statements[0]!.kind) ? undefined : 'is not a SELECT';
+    if (!QUESTIONS.has(statements[0]!.kind)) return 'is not a SELECT';
+    return statements[0]!.hasParameter ? 'has a parameter like $1, for which there is no value' : undefined;
   } catch (error) {
     return messageOf(error);
   }

@@ -27,9 +27,15 @@ SET default_transaction_deferrable = off;
 SET statement_timeout = 0;
 SET lock_timeout = '${LOCK_TIMEOUT}';
 SET idle_in_transaction_session_timeout = 0;
+SELECT pg_catalog.set_config(name, '0', false)
+FROM (VALUES ('idle_session_timeout'), ('transaction_timeout')) AS of_later_versions (name)
+WHERE pg_catalog.current_setting(name, true) IS NOT NULL;
 SET synchronous_commit = on;
 SET check_function_bodies = on;
 SHOW server_version_num`;
+
+/** Ended by somebody, by a shutdown, by a crash, or by a time limit: idle, idle in a transaction, of a transaction. */
+const LAST_WORDS = new Set(['57P01', '57P02', '57P03', '57P05', '25P03', '25P04']);
 
 export type Row = Record<string, string | null>;
 export type Notice = { severity: string; message: string };
@@ -154,10 +160,26 @@ export class Session {
     try {
       return await send();
     } catch (error) {
-      if (!isConnectionLoss(error)) throw error;
+      if (!(await this.#isLoss(error))) throw error;
       this.#markLost(messageOf(error));
       throw new ConnectionLost(this.#describeLoss());
     }
+  }
+
+  /**
+   * The session is gone: told by its end, or by the server's last words. Class 08 may also be an answer: to a query
+   * without its values, say, or of another server that this one asked. After an answer it still listens, whatever
+   * became of the transaction.
+   */
+  async #isLoss(error: unknown): Promise<boolean> {
+    const state = sqlState(error);
+    if (state === undefined)
+      return error instanceof Error && /connection|ECONN|EPIPE|ETIMEDOUT|socket|not queryable/i.test(error.message);
+    if (!state.startsWith('08')) return LAST_WORDS.has(state);
+    return this.#client.query('').then(
+      () => false,
+      () => true,
+    );
   }
 
   #describeLoss(): string {
@@ -212,13 +234,6 @@ function ignoreUnsupported(error: unknown): void {
 /** The SQLSTATE of an error that the server sent. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
-}
-
-/** The session is gone: told by its end, or by the server's last words (class 08, shutdown, terminated by somebody). */
-function isConnectionLoss(error: unknown): boolean {
-  const state = sqlState(error);
-  if (state !== undefined) return state.startsWith('08') || ['57P01', '57P02', '57P03', '25P03'].includes(state);
-  return error instanceof Error && /connection|ECONN|EPIPE|ETIMEDOUT|socket|not queryable/i.test(error.message);
 }
 
 /** PostgreSQL's own message with its detail, hint and place, one after the other. */

@@ -64,6 +64,22 @@ export const FILES_AND_QUESTIONS: Case[] = [
     reason: 'CheckFailed',
     message: () => 'check "clean": is not a SELECT',
   },
+  {
+    title: 'a check with a place for a value',
+    options: {
+      plan: {
+        verification: {
+          checks: [
+            { name: 'cheap', query: 'SELECT count(*) FROM public.item WHERE price < $1', expect: { value: '0' } },
+          ],
+          rollbackChecks: [],
+          jobs: [],
+        },
+      },
+    },
+    reason: 'CheckFailed',
+    message: () => 'check "cheap": has a parameter like $1, for which there is no value',
+  },
 ];
 
 export const URLS: Case[] = [
