@@ -49,6 +49,15 @@ export async function findKind(progress: Progress): Promise<Cluster | undefined>
   return (await isReady(context, FIND_PATIENCE_SECONDS, progress)) ? clusterOf(context, progress) : undefined;
 }
 
+/** Whether anything of the clone's kind cluster is there, its engine or its node, whatever state it is in. */
+export async function isHalfMade(): Promise<boolean> {
+  const identity = ownIdentity();
+  if (await hasRemains(identity)) return true;
+  if (!(await hasDockerEngine())) return false;
+  const named = ['--filter', `name=^${nodeOf(identity)}$`, '--format', '{{.Names}}'];
+  return (await run(['docker', 'container', 'ls', '--all', ...named], { allowFailure: true })).stdout.trim() !== '';
+}
+
 /** Removes the clone's kind cluster, and the engine if it was started for it, at whatever stage they are. */
 export function removeKind(progress: Progress): Promise<void> {
   const identity = ownIdentity();
@@ -65,6 +74,8 @@ export function removeKind(progress: Progress): Promise<void> {
 
 /** Written when a cluster is complete, taken away before anything is changed: what lies between is half-made. */
 const readyFileOf = (identity: Identity) => join(identity.stateFolder, 'ready');
+/** The name that kind gives the node's container. */
+const nodeOf = (identity: Identity) => `${identity.name}-control-plane`;
 const loadedFolderOf = (identity: Identity) => join(identity.stateFolder, 'loaded');
 
 async function openEngine(identity: Identity, progress: Progress): Promise<Engine> {
@@ -96,7 +107,7 @@ const FIND_PATIENCE_SECONDS = 15;
 async function isReady(context: Context, patienceSeconds: number, progress: Progress): Promise<boolean> {
   const recorded = await readFile(readyFileOf(context.identity), 'utf8').catch(() => '');
   if (recorded !== (await recipe())) return false;
-  const node = `${context.identity.name}-control-plane`;
+  const node = nodeOf(context.identity);
   const ask = (question: string[]) => inEngine(context, ['docker', ...question], { allowFailure: true });
   const deadline = Date.now() + patienceSeconds * 1000;
   for (let first = true; ; first = false) {
