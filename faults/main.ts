@@ -14,6 +14,7 @@ interface Options {
   long: boolean;
   every: boolean;
   seed: number;
+  fault?: string;
   only?: string;
   jobs?: number;
   quietSeconds?: number;
@@ -34,6 +35,7 @@ const program = new Command('npm run faults --')
   )
   .option('--long', 'every call and statement with some of the faults, and the watches: about an hour', false)
   .option('--every', 'every call and statement with every fault: hours', false)
+  .option('--fault <name>', 'every call or statement with this fault: after-end')
   .option('--seed <number>', 'repeats an order and a choice', wholeNumber, Math.floor(Math.random() * 2 ** 31))
   .option('--only <id>', 'this faulted run only, as a failure names it: success/patch-run-status.3:kill-after')
   .option('--jobs <number>', 'runs that are under way at the same time', wholeNumber)

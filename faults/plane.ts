@@ -7,6 +7,8 @@ export interface SweepOptions<Run> {
   /** As `long`, and each place with each fault. */
   every?: boolean;
   seed: number;
+  /** This fault only, at every place where there can be one; a plane that does not know it plays nothing. */
+  fault?: string;
   /** Id of the one case that is wanted. */
   only?: string;
   /** Runs that are under way at the same time; those that only wait after their end are not counted. */

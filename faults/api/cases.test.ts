@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { casesOf, idOf, longForm, matches, sample } from './cases.ts';
+import { casesOf, choose, idOf, longForm, matches, sample } from './cases.ts';
 import { CALL_FAULTS, WATCH_FAULTS, WATCHED } from './faults.ts';
 
 describe('The cases of a sweep', () => {
@@ -21,6 +21,12 @@ describe('The cases of a sweep', () => {
     const each = 3 * CALL_FAULTS.length + WATCHED.length * WATCH_FAULTS.length;
     expect(new Set(all.map(idOf)).size).to.equal(2 * each);
     expect(all.map(idOf).some((id) => id.includes('create-run'))).to.equal(false);
+  });
+
+  it('are every call with one fault, where one is asked for', () => {
+    const chosen = choose(all, { long: false, seed: 7, fault: 'late', shortCases: 1 });
+    expect(chosen.map(idOf)).to.have.members(all.map(idOf).filter((id) => id.endsWith(':late')));
+    expect(chosen).to.have.length(6);
   });
 
   it('are found by name and by number', () => {

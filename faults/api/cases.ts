@@ -92,6 +92,8 @@ export interface Choice {
   long: boolean;
   every?: boolean;
   seed: number;
+  /** This one everywhere. */
+  fault?: string;
   /** How many the short form has. */
   shortCases: number;
 }
@@ -101,7 +103,7 @@ export interface Choice {
  *
  * @throws Error listing what can be faulted, when `only` names no case
  */
-export function choose<One extends Case>(all: One[], { only, long, every, seed, shortCases }: Choice): One[] {
+export function choose<One extends Case>(all: One[], { only, long, every, seed, fault, shortCases }: Choice): One[] {
   if (only !== undefined) {
     const found = all.filter((one) => matches(one, only));
     if (found.length === 0) {
@@ -110,8 +112,9 @@ export function choose<One extends Case>(all: One[], { only, long, every, seed, 
     }
     return found;
   }
-  if (every || long) {
-    const cases = every ? all : longForm(all, seed);
+  const wanted = fault === undefined ? all : all.filter((one) => one.fault.fault === fault);
+  if (every || long || fault !== undefined) {
+    const cases = long && !every ? longForm(wanted, seed) : wanted;
     // Slow ones first: nothing waits for them at the end.
     return sample(cases, cases.length, seed).sort((one, other) => Number(isSlow(other)) - Number(isSlow(one)));
   }

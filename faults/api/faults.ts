@@ -1,5 +1,6 @@
 /**
- * What can go wrong with one mutating call. `upgrade`, `downgrade`: after it the operator is killed, and the one that is
+ * What can go wrong with one mutating call. `late`, `after-end`: its connection is reset at once, and the API server gets
+ * it some seconds later, or when the run is at its end. `upgrade`, `downgrade`: after it the operator is killed, and the one that is
  * started is a build of a newer or of an older version; that older one is replaced again when it has nothing to do.
  */
 export const CALL_FAULTS = [
@@ -12,6 +13,8 @@ export const CALL_FAULTS = [
   'reset',
   'lost-answer',
   'black-hole',
+  'late',
+  'after-end',
   'upgrade',
   'downgrade',
 ] as const;
@@ -44,5 +47,7 @@ export function nameOf(fault: Fault): string {
 
 /** How long a black hole lasts. */
 export const BLACK_HOLE_MILLISECONDS = 30_000;
+/** How long a late call lies somewhere on its way. */
+export const LATE_MILLISECONDS = 3000;
 /** How long an event may be hidden if none of the same object follows. */
 export const HIDE_MILLISECONDS = 5000;

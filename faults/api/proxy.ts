@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Agent, request as secureRequest } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlPlane } from '../../e2e/cluster/control-plane.ts';
 import { callOf, CallCounter, statusBody, targetOf, type Answer, type Call } from './calls.ts';
-import { BLACK_HOLE_MILLISECONDS, type CallFault, type Fault } from './faults.ts';
+import { BLACK_HOLE_MILLISECONDS, LATE_MILLISECONDS, type CallFault, type Fault } from './faults.ts';
 import { ListMemory } from './list-memory.ts';
 import { WatchFaults } from './watch-faults.ts';
 
@@ -46,6 +47,7 @@ export class FaultProxy {
   private readonly watches: WatchFaults;
   private counter: CallCounter | undefined;
   private hole: Promise<void> | undefined;
+  private held: (() => Promise<Answer>) | undefined;
 
   static async start(options: ProxyOptions): Promise<FaultProxy> {
     const proxy = new FaultProxy(options, await readFile(options.plane.certificateAuthority));
@@ -91,6 +93,15 @@ export class FaultProxy {
     this.server.closeAllConnections();
     this.server.close();
     this.agent.destroy();
+  }
+
+  /** The run is at its end: what was held on its way until then arrives. */
+  async passHeld(): Promise<void> {
+    const { held } = this;
+    this.held = undefined;
+    if (!held) return;
+    await held();
+    this.faulted();
   }
 
   /** Something has gone wrong now. */
@@ -172,6 +183,15 @@ export class FaultProxy {
       case 'lost-answer':
         await this.forward(request, body);
         request.socket.resetAndDestroy();
+        break;
+      case 'late':
+        request.socket.resetAndDestroy();
+        await delay(LATE_MILLISECONDS);
+        await this.forward(request, body);
+        break;
+      case 'after-end':
+        request.socket.resetAndDestroy();
+        this.held = () => this.forward(request, body);
         break;
       case 'black-hole':
         await this.openHole();

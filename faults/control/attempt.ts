@@ -147,7 +147,10 @@ async function untilAtRest(ground: Ground, playing: Playing): Promise<string[]> 
     await delay(LOOK_MILLISECONDS, undefined, { signal: ground.signal });
     const now = Date.now();
     endedAt = history.isTerminal(site) ? (endedAt ?? now) : undefined;
-    if (endedAt !== undefined) onEnd();
+    if (endedAt !== undefined) {
+      await proxy.passHeld();
+      onEnd();
+    }
     const lastWrite = lastWriteOf(proxy);
     const [origin, limit] = limitOf(playing);
     const restedAt = Math.max(endedAt ?? now, lastWrite);

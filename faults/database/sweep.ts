@@ -129,7 +129,7 @@ export async function playReferences(
   return new Map(played);
 }
 
-function choose(all: Case[], { only, long, every, seed }: SweepOptions<FaultedRun>): Case[] {
+function choose(all: Case[], { only, long, every, seed, fault }: SweepOptions<FaultedRun>): Case[] {
   if (only !== undefined) {
     const found = all.filter((one) => idOf(one) === only);
     if (found.length === 0) {
@@ -138,6 +138,8 @@ function choose(all: Case[], { only, long, every, seed }: SweepOptions<FaultedRu
     }
     return found;
   }
+  const wanted = all.filter((one) => one.fault.fault === fault);
+  if (fault !== undefined) return sample(wanted, wanted.length, seed);
   if (every) return sample(all, all.length, seed);
   return long ? longForm(all, seed) : shortForm(all, seed);
 }

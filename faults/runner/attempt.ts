@@ -104,6 +104,7 @@ async function play(ground: Ground, options: AttemptOptions, { scenario, served 
         signal: AbortSignal.any([watch.signal, ground.signal]),
       }),
     ]);
+    await proxy.passHeld();
     const settledAfter = Date.now() - (proxy.faultedAt ?? startedAt);
     const endState = endStateOf(await served.read());
     problems.push(...served.failures, ...(await notExactly({ scenario, served }, history)));

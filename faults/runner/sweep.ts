@@ -34,6 +34,8 @@ const CALL_FAULTS: readonly CallFault[] = [
   'reset',
   'lost-answer',
   'black-hole',
+  'late',
+  'after-end',
 ];
 const WATCHED: readonly Watched[] = ['phasemigrationruns'];
 const SHORT_CASES = 24;
