@@ -62,6 +62,11 @@ export const phaseMigrationRunSpec = z
 const runnerStatus = z
   .object({
     epoch: z.int32().min(1).describe('The start of the runner that wrote this.'),
+    reportNumber: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Each report replaces the one before it, and no other: one that comes late changes nothing.'),
     podName: text(253, 'Its pod.').optional(),
     podAddress: text(64, 'Its address, where verification Jobs ask whether they may begin.').optional(),
     observedGoal: z.enum(GOALS).optional().describe('The goal it works towards.'),

@@ -18,12 +18,17 @@ const PhaseMigrationRuns: ResourceType<PhaseMigrationRun> = {
 
 type Operation = { op: 'test' | 'add'; path: string; value: unknown };
 
-/** The run on a real API server. Every write names the epoch that it replaces, so that an older one can replace nothing. */
+/**
+ * The run on a real API server. Every write names the epoch and the report that it replaces, so that neither an older
+ * start nor an older report of this one, which was held up on its way, can replace anything.
+ */
 export class KubeRunPort implements RunPort {
   readonly #client: KubeClient;
   readonly #ref: ObjectRef & { namespace: string };
   readonly #epoch: number;
   readonly #logger: Logger;
+  /** Of the report that the API server has; undefined where its definitions are older and drop the number. */
+  #reportNumber: number | undefined;
 
   constructor(client: KubeClient, ref: ObjectRef & { namespace: string }, options: { epoch: number; logger: Logger }) {
     this.#client = client;
@@ -59,21 +64,33 @@ export class KubeRunPort implements RunPort {
     // The resourceVersion stands for everything that was looked at: nobody can have claimed in between.
     const test: Operation = { op: 'test', path: '/metadata/resourceVersion', value: run.metadata.resourceVersion };
     const parent: Operation[] = run.status ? [] : [{ op: 'add', path: '/status', value: {} }];
-    await this.#patch([test, ...parent, { op: 'add', path: '/status/runner', value: status }]);
+    const value = { ...status, reportNumber: (run.status?.runner?.reportNumber ?? 0) + 1 };
+    const claimed = await this.#patch([test, ...parent, { op: 'add', path: '/status/runner', value }]);
+    this.#reportNumber = claimed.status?.runner?.reportNumber;
   }
 
   async report(status: RunnerStatus): Promise<void> {
+    const number = this.#reportNumber;
     try {
-      await this.#patch([
+      const reported = await this.#patch([
         { op: 'test', path: '/spec/runnerEpoch', value: this.#epoch },
         { op: 'test', path: '/status/runner/epoch', value: this.#epoch },
-        { op: 'add', path: '/status/runner', value: status },
+        ...(number === undefined ? [] : [replaces(number)]),
+        { op: 'add', path: '/status/runner', value: { ...status, reportNumber: (number ?? 0) + 1 } },
       ]);
+      this.#reportNumber = reported.status?.runner?.reportNumber;
     } catch (error) {
       // A failed test is answered like any invalid patch: the run itself says whether it was that.
-      if (isInvalid(error) || isConflict(error)) this.#refuseNewer(await this.get());
+      if (isInvalid(error) || isConflict(error)) await this.#lookAtReports();
       throw error;
     }
+  }
+
+  /** A report whose answer was lost may be there. */
+  async #lookAtReports(): Promise<void> {
+    const run = await this.get();
+    this.#refuseNewer(run);
+    this.#reportNumber = run.status?.runner?.reportNumber;
   }
 
   #refuseNewer(run: PhaseMigrationRun): void {
@@ -82,12 +99,16 @@ export class KubeRunPort implements RunPort {
       throw new Superseded(`start ${newest} of the runner works on this run; this is start ${this.#epoch}`);
   }
 
-  async #patch(body: Operation[]): Promise<void> {
-    await this.#client.patch(PhaseMigrationRuns, this.#ref, {
+  #patch(body: Operation[]): Promise<PhaseMigrationRun> {
+    return this.#client.patch(PhaseMigrationRuns, this.#ref, {
       kind: 'Json',
       body,
       subresource: 'status',
       fieldManager: RUNNER_FIELD_MANAGER,
     });
   }
+}
+
+function replaces(number: number): Operation {
+  return { op: 'test', path: '/status/runner/reportNumber', value: number };
 }
