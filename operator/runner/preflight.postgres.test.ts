@@ -86,10 +86,35 @@ describe('The preflight refuses', function () {
 
   it('nothing where only the server’s free disk cannot be measured, but warns', async () => {
     scenario = await Scenario.create(server);
+    await connectOnly(scenario.client);
     scenario.start();
     await scenario.reach('Prepared');
     expect(scenario.memory.runner.warnings).deep.equal([
       `Free disk of the server was not measured: role "${scenario.owner}" lacks pg_execute_server_program or pg_read_all_settings.`,
     ]);
   });
+
+  it('nothing where a role may log in that the fence does not keep out, but warns of it by name', async () => {
+    scenario = await Scenario.create(server);
+    const { client, database } = scenario;
+    const [reader, unable] = [`reader of ${database}`, `unable of ${database}`];
+    await server.psql(
+      `CREATE ROLE "${reader}" LOGIN; CREATE ROLE "${unable}" NOLOGIN; CREATE ROLE "root of ${database}" LOGIN SUPERUSER`,
+    );
+    await connectOnly(client, reader);
+    scenario.memory.run.spec.plan.database.clientRoles = [client, unable];
+    scenario.start();
+    await scenario.reach('Prepared');
+    expect(scenario.memory.runner.warnings?.slice(1)).deep.equal([
+      `The fence does not keep out "${reader}", who may log in to database "${database}" and is not among database.clientRoles: what is written so during the outage is lost when the restore point is put back. Name every role that writes there, or take its CONNECT away (REVOKE CONNECT ON DATABASE "${database}" FROM PUBLIC), or leave database.clientRoles empty: then CONNECTION LIMIT 0 keeps everybody out but superusers.`,
+      `"${unable}" of database.clientRoles cannot log in: the fence has nothing to do for it.`,
+    ]);
+  });
+
+  /** Nobody else may log in to the scenario’s database. */
+  const connectOnly = (...roles: string[]) =>
+    server.psql(
+      `REVOKE CONNECT ON DATABASE "${scenario.database}" FROM PUBLIC;
+       GRANT CONNECT ON DATABASE "${scenario.database}" TO ${roles.map((role) => `"${role}"`).join(', ')}`,
+    );
 });

@@ -8,19 +8,10 @@ import {
   type Migration,
   type Violation,
 } from './migrations.ts';
+import { judgeClientRole, type ClientRole } from './client-roles.ts';
 import type { LedgerState } from './ledger.ts';
 import { neededOnServer, type RestorePointChoice } from './restore-point-choice.ts';
 import { mebibytes } from './words.ts';
-
-export interface ClientRole {
-  name: string;
-  exists: boolean;
-  superuser: boolean;
-  /** The runner's role is a member of it, so that it may end its sessions. */
-  member: boolean;
-  /** The runner's role has ADMIN on it. */
-  admin: boolean;
-}
 
 /** Everything that was looked up before users are affected. */
 export interface PreflightFacts {
@@ -32,6 +23,8 @@ export interface PreflightFacts {
   /** The runner's role is the database's owner, or a member of it. */
   owner: { name: string; mayAct: boolean };
   clientRoles: ClientRole[];
+  /** Roles that may log in although all client roles are refused. */
+  otherLogins: string[];
   preparedTransactions: string[];
   /** Replication slots and subscriptions of the database. */
   replication: string[];
@@ -111,30 +104,6 @@ const signal: Policy = ({ role, clientRoles }) => {
 };
 
 const fenceable: Policy = (facts) => facts.clientRoles.flatMap((client) => judgeClientRole(facts, client));
-
-function judgeClientRole({ role, server }: PreflightFacts, client: ClientRole): Violation[] {
-  const refuse = (message: string) => [violation('InsufficientPrivilege', message)];
-  if (!client.exists) return refuse(`the role "${client.name}" of database.clientRoles does not exist`);
-  if (client.name === role.name)
-    return refuse(
-      `"${client.name}" of database.clientRoles is the role of the runner’s own URL: leave database.clientRoles empty where the application shares the owner’s role`,
-    );
-  if (role.superuser) return [];
-  if (client.superuser)
-    return refuse(
-      `"${client.name}" of database.clientRoles is a superuser, whom no fence can keep out: ALTER ROLE "${client.name}" NOSUPERUSER`,
-    );
-  const SINCE_ADMIN_IS_NEEDED = 16;
-  if (!role.createRole)
-    return refuse(
-      `role "${role.name}" may not set "${client.name}" NOLOGIN: ALTER ROLE "${role.name}" CREATEROLE${server.major >= SINCE_ADMIN_IS_NEEDED ? `; GRANT "${client.name}" TO "${role.name}" WITH ADMIN OPTION` : ''}`,
-    );
-  if (server.major >= SINCE_ADMIN_IS_NEEDED && !client.admin)
-    return refuse(
-      `role "${role.name}" may not set "${client.name}" NOLOGIN: GRANT "${client.name}" TO "${role.name}" WITH ADMIN OPTION`,
-    );
-  return [];
-}
 
 const sharedRole: Policy = ({ role, clientRoles }) =>
   clientRoles.length === 0 && role.superuser

@@ -15,6 +15,7 @@ import { sqlState } from '../postgres/session.ts';
 import { clientsOf, describeBackend } from '../postgres/sessions.ts';
 import { count, sessionsInWords } from '../core/words.ts';
 import { runStep, warn, type Evidence, type Work } from '../work.ts';
+import { noticeIntruders } from './intruders.ts';
 
 /** How long sessions may take to end after they were terminated. */
 const END_TIMEOUT_MS = 15_000;
@@ -49,11 +50,13 @@ async function noticeOpenedFence(work: Work, fence: FenceRecord): Promise<void> 
 
 /** Raises the fence: recorded first, then made, then proved by counting client sessions to zero twice. */
 export async function raiseFence(work: Work, evidence: Evidence, also: Partial<RunnerStatus> = {}): Promise<string> {
+  const wasUp = work.reporter.status.fence?.state === 'Raised';
   const fence = await recordFence(work, also);
   const database = await currentName(work);
   if (database === work.names.target) await refuseNewSessions(work.maintenance, database, fence);
   const cleared = await clearClients(work, database);
   const { ended } = cleared;
+  if (wasUp) await noticeIntruders(work, ended);
   evidence['endedSessions'] = String(ended.length);
   evidence['refused'] = fence.mode === 'RolesNoLogin' ? `roles ${rolesOf(fence)}` : 'CONNECTION LIMIT 0';
   work.reporter.update({ fence: { ...fence, state: 'Raised' } });
@@ -109,11 +112,9 @@ export async function withoutSessions<T>(work: Work, act: () => Promise<T>): Pro
  */
 export async function assertNoClients(work: Work): Promise<void> {
   const strangers = await clientsOf(work.maintenance, await currentName(work), work.sessions.pids());
-  if (strangers.length > 0)
-    throw new StepFailure(
-      'FenceFailed',
-      `clients got in behind the fence: ${strangers.map(describeBackend).join('; ')}`,
-    );
+  if (strangers.length === 0) return;
+  await noticeIntruders(work, strangers);
+  throw new StepFailure('FenceFailed', `clients got in behind the fence: ${strangers.map(describeBackend).join('; ')}`);
 }
 
 /** Lifts the fence; that clients may have written from now on is recorded and acknowledged first. */

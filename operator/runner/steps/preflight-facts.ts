@@ -9,6 +9,7 @@ import { readDatabaseSettings, statementsFor } from '../postgres/database-settin
 import { describeDatabaseError, sqlState, type Row, type Session } from '../postgres/session.ts';
 import { judgeMigration } from '../sql.ts';
 import { warn, type Work } from '../work.ts';
+import { readClientRoles, readOtherLogins } from './client-role-facts.ts';
 
 /** Looks up everything that the preflight judges. */
 export async function gatherFacts(work: Work, target: Session): Promise<PreflightFacts> {
@@ -28,6 +29,7 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
     role,
     owner: await readOwner(maintenance, names.target),
     clientRoles: await readClientRoles(maintenance, spec.plan.database.clientRoles),
+    otherLogins: await readOtherLogins(maintenance, names.target, spec.plan.database.clientRoles),
     ...(await readObstacles(maintenance, names.target)),
     sizeBytes,
     disks,
@@ -89,28 +91,6 @@ async function readOwner(session: Session, database: string): Promise<PreflightF
     [database],
   );
   return { name: row['name']!, mayAct: isTrue(row, 'may') };
-}
-
-async function readClientRoles(session: Session, names: string[]): Promise<PreflightFacts['clientRoles']> {
-  const rows = await session.query(
-    `SELECT r.rolname::text AS name, r.rolsuper, pg_catalog.pg_has_role(CURRENT_USER, r.oid, 'USAGE') AS member,
-       EXISTS (SELECT FROM pg_catalog.pg_auth_members m
-         WHERE m.roleid = r.oid AND m.admin_option AND pg_catalog.pg_has_role(CURRENT_USER, m.member, 'USAGE')) AS admin
-     FROM pg_catalog.pg_roles r WHERE r.rolname::text = ANY ($1::text[])`,
-    [names],
-  );
-  const found = new Map(rows.map((row) => [row['name']!, row]));
-  return names.map((name) => {
-    const row = found.get(name);
-    if (!row) return { name, exists: false, superuser: false, member: false, admin: false };
-    return {
-      name,
-      exists: true,
-      superuser: isTrue(row, 'rolsuper'),
-      member: isTrue(row, 'member'),
-      admin: isTrue(row, 'admin'),
-    };
-  });
 }
 
 async function readObstacles(

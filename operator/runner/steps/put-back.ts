@@ -1,3 +1,4 @@
+import type { RunnerStatus } from '../../api/phase-migration-run.ts';
 import { StepFailure } from '../core/failure.ts';
 import { closeTarget, currentName, openTarget } from '../establish.ts';
 import { renameDatabases } from '../postgres/clone.ts';
@@ -28,17 +29,30 @@ export async function takePlace(work: Work, successor: string, evidence: Evidenc
   const name = await nameBehindFence(work);
   const limit = await limitBehindFence(work);
   const began = performance.now();
-  await withoutSessions(work, () =>
-    renameDatabases(
+  const { clientWrites } = work.reporter.status;
+  await withoutSessions(work, async () => {
+    refuseNewWrites(work, clientWrites);
+    await renameDatabases(
       maintenance,
       [
         [current, names.failed],
         [successor, name],
       ],
       [`ALTER DATABASE ${identifier(name)} CONNECTION LIMIT ${limit}`],
-    ),
-  );
+    );
+  });
   evidence['swapMilliseconds'] = String(Math.round(performance.now() - began));
+}
+
+/** Who was found in the database at the last moment may have written what nobody has decided to lose. */
+function refuseNewWrites({ reporter, names, spec }: Work, before: RunnerStatus['clientWrites']): void {
+  const { clientWrites, restorePoint } = reporter.status;
+  if (clientWrites === before || spec.resolution?.action === 'RestoreBackup') return;
+  if (restorePoint) reporter.update({ restorePoint: { ...restorePoint, state: 'Taken' } });
+  throw new StepFailure(
+    'RollbackFailed',
+    `somebody was connected to database "${names.target}" when the restore point was about to take its place, and has been ended: what was written so would be lost. Retry undoes the run by down, which keeps it; RollBack puts the restore point back all the same`,
+  );
 }
 
 async function mustHide(work: Work): Promise<boolean> {

@@ -130,6 +130,20 @@ export const PRIVILEGES: Case[] = [
       `"${client}" of database.clientRoles is a superuser, whom no fence can keep out: ALTER ROLE "${client}" NOSUPERUSER`,
   },
   {
+    title: 'a client role that only its members log in with',
+    before: async (scenario, server) => {
+      const group = `group of ${scenario.database}`;
+      await ROLES(
+        `CREATE ROLE "${group}" NOLOGIN; CREATE ROLE "inner ${group}" NOLOGIN; GRANT "${group}" TO "inner ${group}", OWNER;
+         GRANT "inner ${group}" TO CLIENT`,
+      )(scenario, server);
+      scenario.memory.run.spec.plan.database.clientRoles = [group];
+    },
+    reason: 'InsufficientPrivilege',
+    message: ({ client, database }) =>
+      `"group of ${database}" of database.clientRoles cannot log in, but its members can: NOLOGIN for it would keep nobody out. Name "${client}" there instead`,
+  },
+  {
     title: 'the runner’s own role among the client roles',
     before: (scenario) => {
       scenario.memory.run.spec.plan.database.clientRoles = [scenario.owner];
