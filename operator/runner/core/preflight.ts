@@ -36,6 +36,8 @@ export interface PreflightFacts {
   restorePoint: RestorePointChoice;
   /** What the runner's role may not do of what gives a restore point the database's own settings, in PostgreSQL's words. */
   settingsRefused: string[];
+  /** What of the database the runner's role could not make anew from an archive, and why. */
+  unrestorable: string[];
 }
 
 type Policy = (facts: PreflightFacts) => Violation[];
@@ -147,6 +149,31 @@ const settings: Policy = (facts) => {
   );
 };
 
+const archive: Policy = ({ unrestorable, restorePoint: { method }, role }) =>
+  method === 'Dump' && unrestorable.length > 0
+    ? [
+        violation(
+          'InsufficientPrivilege',
+          `role "${role.name}" could not put back a restore point that is an archive: ${listed(unrestorable)}. Set rollback.restorePoint Template, which copies everything, or GRANT it the roles that own them`,
+        ),
+      ]
+    : [];
+
+function listed(objects: string[]): string {
+  const MOST = 10;
+  const more = objects.length > MOST ? [`${objects.length - MOST} more`] : [];
+  return [...objects.slice(0, MOST), ...more].join('; ');
+}
+
+/** What people should know of the backup before they need it. */
+export function warnOfArchive({ unrestorable, role }: Pick<PreflightFacts, 'unrestorable' | 'role'>): string[] {
+  return unrestorable.length === 0
+    ? []
+    : [
+        `The backup can be restored by a superuser, but not by role "${role.name}", and so not by RestoreBackup: ${listed(unrestorable)}.`,
+      ];
+}
+
 const disk: Policy = ({ disks, sizeBytes, spec, restorePoint: { method } }) => {
   const { freeDiskFactor } = spec.plan.preflight;
   const room = { wanted: spec.plan.rollback.restorePoint, freeDiskFactor, sizeBytes };
@@ -227,6 +254,7 @@ const POLICIES: Policy[] = [
   prepared,
   replication,
   settings,
+  archive,
   disk,
 ];
 

@@ -9,6 +9,7 @@ import { readDatabaseSettings, statementsFor } from '../postgres/database-settin
 import { describeDatabaseError, sqlState, type Row, type Session } from '../postgres/session.ts';
 import { judgeMigration } from '../sql.ts';
 import { warn, type Work } from '../work.ts';
+import { readUnrestorable } from './archive-facts.ts';
 import { readClientRoles, readOtherLogins } from './client-role-facts.ts';
 
 /** Looks up everything that the preflight judges. */
@@ -43,6 +44,7 @@ export async function gatherFacts(work: Work, target: Session): Promise<Prefligh
       serverFreeBytes: disks.server,
     }),
     settingsRefused: await rehearseSettings(maintenance, names.target),
+    unrestorable: await readUnrestorable(target, role),
   };
 }
 

@@ -1,7 +1,7 @@
 import { StepFailure } from '../core/failure.ts';
 import { isViolation, planOperations, type Operation, type Violation } from '../core/migrations.ts';
 import { warnOfOpenings } from '../core/client-roles.ts';
-import { judgePreflight, type PreflightFacts } from '../core/preflight.ts';
+import { judgePreflight, warnOfArchive, type PreflightFacts } from '../core/preflight.ts';
 import { askChecks, FigureFailed, takeFigures } from '../postgres/ask.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { clientsOf, describeBackend } from '../postgres/sessions.ts';
@@ -46,7 +46,7 @@ async function preflight(work: Work, evidence: Evidence): Promise<string> {
     violations.push(...(await askNow(work, target)));
   if (violations.length > 0) throw new StepFailure(violations[0]!.reason, listOf(violations));
   adoptFiles(work, facts);
-  for (const opening of warnOfOpenings(facts)) warn(work.reporter, opening);
+  for (const warning of [...warnOfOpenings(facts), ...warnOfArchive(facts)]) warn(work.reporter, warning);
   await warnOfStrangers(work, facts);
   const { length } = work.spec.plan.preflight.checks;
   const asked = length > 0 ? `; ${length} of ${length} checks as expected` : '';

@@ -169,6 +169,25 @@ export const PRIVILEGES: Case[] = [
       `role "${owner}" could not give a restore point what belongs to database "${database}" itself: ALTER DATABASE "${database}" SET "log_statement" TO 'ddl': permission denied to set parameter "log_statement" (SQLSTATE 42501); grant it, or set rollback.restorePoint None`,
   },
   {
+    title: 'an archive as restore point, of what the role could not make anew',
+    options: { plan: { rollback: { strategy: 'Auto', restorePoint: 'Dump' } } },
+    before: async (scenario) => {
+      const third = `third of ${scenario.database}`;
+      await scenario.sql(`
+        CREATE ROLE "${third}"; CREATE ROLE "friend of ${third}"; GRANT "friend of ${third}" TO "${scenario.owner}";
+        CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE PUBLICATION everything FOR ALL TABLES;
+        CREATE FUNCTION public.noop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+        ALTER FUNCTION public.noop() OWNER TO "${scenario.owner}";
+        CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.noop();
+        CREATE TABLE public.theirs (x int); ALTER TABLE public.theirs OWNER TO "${third}";
+        CREATE TABLE public.friendly (x int); ALTER TABLE public.friendly OWNER TO "friend of ${third}";
+        CREATE TABLE public.roots (x int); GRANT SELECT ON public.theirs, public.roots TO "${scenario.owner}"`);
+    },
+    reason: 'InsufficientPrivilege',
+    message: ({ owner, database }) =>
+      `role "${owner}" could not put back a restore point that is an archive: extension pg_stat_statements, which only a superuser may make; publication everything FOR ALL TABLES, which only a superuser may make; event trigger watch, which only a superuser may make; publication everything of role "postgres"; table roots of role "postgres"; table theirs of role "third of ${database}". Set rollback.restorePoint Template, which copies everything, or GRANT it the roles that own them`,
+  },
+  {
     title: 'no CONNECT on the database',
     before: (scenario) =>
       scenario.sql(
