@@ -56,9 +56,8 @@ ENTRYPOINT ["/usr/local/bin/node", "/app/main.mjs"]
 
 FROM node AS operator
 COPY dist/operator/ /app/
-# A thousand PhaseMigrations leave V8 a big heap of garbage that it sees no reason to give back; compiled code, which the
-# operator, who mostly waits, runs too seldom to win by, would be another ten megabytes.
-ENTRYPOINT ["/usr/local/bin/node", "--lite-mode", "--max-semi-space-size=1", "/app/main.mjs"]
+# A thousand PhaseMigrations leave V8 a big heap of garbage that it sees no reason to give back.
+ENTRYPOINT ["/usr/local/bin/node", "--optimize-for-size", "--max-semi-space-size=1", "/app/main.mjs"]
 # Otherwise each thread has an arena of its own, and keeps what it once took.
 ENV MALLOC_ARENA_MAX=1
 EXPOSE 8080 8081
