@@ -8,6 +8,7 @@ describe('The cases of a sweep', () => {
     name,
     id: `${name}.${number}`,
     at: 0,
+    connection: 1,
   });
   const calls = [
     { ...call('create-run', 1), id: 'create-run' },

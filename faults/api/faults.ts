@@ -1,6 +1,7 @@
 /**
  * What can go wrong with one mutating call. `late`, `after-end`: its connection is reset at once, and the API server gets
- * it some seconds later, or when the run is at its end. `upgrade`, `downgrade`: after it the operator is killed, and the one that is
+ * it some seconds later, or when the run is at its end. `freeze`, `freeze-to-end`: SIGSTOP for the operator, which wakes up
+ * while another replica works, or when the run is at its end. `upgrade`, `downgrade`: after it the operator is killed, and the one that is
  * started is a build of a newer or of an older version; that older one is replaced again when it has nothing to do.
  */
 export const CALL_FAULTS = [
@@ -15,6 +16,8 @@ export const CALL_FAULTS = [
   'black-hole',
   'late',
   'after-end',
+  'freeze',
+  'freeze-to-end',
   'upgrade',
   'downgrade',
 ] as const;

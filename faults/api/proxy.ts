@@ -15,6 +15,8 @@ export interface ProxyOptions {
   fault?: Fault;
   /** Has the client's process killed at once; resolves when it is gone. */
   kill: () => Promise<void>;
+  /** Has the client's process stopped at once, and another one started beside it; returns what wakes it up. */
+  freeze?: () => () => void;
   /** Told of every mutating call before it is passed on, whatever becomes of it. */
   beforeWrite?: (call: Call, body: Buffer) => Promise<void>;
   /** Whether the application answers a smoke test now. */
@@ -26,8 +28,13 @@ export interface PassedCall extends Call {
   /** With its number among those of its name since numbering began: `patch-run-status.3`. */
   id: string;
   at: number;
+  /** Number of the connection that it came on, from 1. */
+  connection: number;
 }
 
+/** So many calls of another replica, then the frozen one wakes up. */
+const OF_THE_SUCCESSOR = 3;
+const LOOK_MILLISECONDS = 100;
 /** Every history has this call in its middle. */
 const STALE_AFTER = 'patch-run-status.4';
 
@@ -45,9 +52,13 @@ export class FaultProxy {
   private readonly smoke: Server;
   private readonly lists = new ListMemory();
   private readonly watches: WatchFaults;
+  /** Connections from 1 to this one are those of a process that was killed; undefined: none was yet. */
+  killedConnections: number | undefined;
+  private readonly connections = new Map<Socket, number>();
   private counter: CallCounter | undefined;
+  private user: string | undefined;
   private hole: Promise<void> | undefined;
-  private held: (() => Promise<Answer>) | undefined;
+  private held: (() => unknown) | undefined;
 
   static async start(options: ProxyOptions): Promise<FaultProxy> {
     const proxy = new FaultProxy(options, await readFile(options.plane.certificateAuthority));
@@ -64,6 +75,7 @@ export class FaultProxy {
     this.server = createServer((request, response) => {
       this.handle(request, response).catch(() => response.destroy());
     });
+    this.server.on('connection', (socket: Socket) => this.connections.set(socket, this.connections.size + 1));
     this.server.on('connect', (request: IncomingMessage, socket: Socket) => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       this.smoke.emit('connection', socket);
@@ -77,6 +89,11 @@ export class FaultProxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** From here on every request is made in the name of that user, with no other rights than hers. */
+  actsAs(user: string): void {
+    this.user = user;
   }
 
   /** From here on calls have numbers, and what is to go wrong does. */
@@ -95,7 +112,33 @@ export class FaultProxy {
     this.agent.destroy();
   }
 
-  /** The run is at its end: what was held on its way until then arrives. */
+  /** Another start connects only later. */
+  private async kill(): Promise<void> {
+    await this.options.kill();
+    this.killedConnections = this.connections.size;
+  }
+
+  private async passLate(request: IncomingMessage, body: Buffer): Promise<void> {
+    request.socket.resetAndDestroy();
+    await delay(LATE_MILLISECONDS);
+    await this.forward(request, body);
+  }
+
+  /** Its answer is there when the client wakes up. */
+  private async freeze(fault: CallFault, answer: () => Promise<void>): Promise<void> {
+    this.held = this.options.freeze?.();
+    await answer();
+    if (fault === 'freeze-to-end') return;
+    const since = this.workCalls;
+    while (this.held && this.workCalls < since + OF_THE_SUCCESSOR) await delay(LOOK_MILLISECONDS);
+    await this.passHeld();
+  }
+
+  private get workCalls(): number {
+    return this.calls.filter((call) => call.class === 'Work').length;
+  }
+
+  /** The run is at its end: what was held until then goes on, a call or the client. */
   async passHeld(): Promise<void> {
     const { held } = this;
     this.held = undefined;
@@ -125,7 +168,8 @@ export class FaultProxy {
   private async mutate(call: Call, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readAll(request);
     const id = this.counter?.next(call.name);
-    this.calls.push({ ...call, id: id ?? call.name, at: Date.now() });
+    const connection = this.connections.get(request.socket) ?? 0;
+    this.calls.push({ ...call, id: id ?? call.name, at: Date.now(), connection });
     await this.options.beforeWrite?.(call, body);
     const fault = this.faultOf(id);
     if (fault) return this.inject(fault, request, response, body);
@@ -155,13 +199,13 @@ export class FaultProxy {
         .end(statusBody(code, reason, `${reason}, as the fault sweep wants it.`));
     switch (fault) {
       case 'kill-before':
-        await this.options.kill();
+        await this.kill();
         break;
       case 'kill-after':
       case 'upgrade':
       case 'downgrade':
         await this.forward(request, body);
-        await this.options.kill();
+        await this.kill();
         break;
       case '409':
         refuse(409, 'Conflict');
@@ -185,13 +229,15 @@ export class FaultProxy {
         request.socket.resetAndDestroy();
         break;
       case 'late':
-        request.socket.resetAndDestroy();
-        await delay(LATE_MILLISECONDS);
-        await this.forward(request, body);
+        await this.passLate(request, body);
         break;
       case 'after-end':
         request.socket.resetAndDestroy();
         this.held = () => this.forward(request, body);
+        break;
+      case 'freeze':
+      case 'freeze-to-end':
+        await this.freeze(fault, () => this.forward(request, body).then((answer) => send(response, answer)));
         break;
       case 'black-hole':
         await this.openHole();
@@ -236,7 +282,12 @@ export class FaultProxy {
     const { host: _host, connection: _connection, ...headers } = request.headers;
     const target = new URL(request.url ?? '/', this.options.plane.url);
     return new Promise((resolve, reject) => {
-      const sent = secureRequest(target, { method: request.method, headers, agent: this.agent });
+      const asUser = this.user === undefined ? {} : { 'impersonate-user': this.user };
+      const sent = secureRequest(target, {
+        method: request.method,
+        headers: { ...headers, ...asUser },
+        agent: this.agent,
+      });
       sent.once('response', resolve).once('error', reject);
       sent.end(body);
     });

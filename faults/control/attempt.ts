@@ -14,6 +14,7 @@ import { OperatorProcess } from './operator-process.ts';
 import type { Gate } from '../pool.ts';
 import type { Versions } from '../program.ts';
 import { FaultProxy, type PassedCall } from '../api/proxy.ts';
+import type { ChartRights } from './rights.ts';
 import { Site } from './site.ts';
 import { bringNewerBack, versionsOf } from './versions.ts';
 
@@ -23,6 +24,8 @@ export interface Ground {
   client: KubeClient;
   watch: ClusterWatch;
   folder: string;
+  /** Those of every operator. */
+  rights: ChartRights;
   /** How long nothing may be written after the end. */
   quietMilliseconds: number;
   /** Those that are under way; what only waits for the quiet after its end takes no time of the machine. */
@@ -78,6 +81,7 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
       if (operators[0]) operators[0].program = then;
       await operators[0]?.kill();
     },
+    freeze: () => operators[0]!.freeze(),
     beforeWrite: (call, body) => site.inspect(call, body),
     applicationAnswers: () => site.applicationAnswers(),
   });
@@ -85,6 +89,7 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
   const leave = await ground.gate.enter();
   try {
     await createApplication(ground.client, namespace);
+    proxy.actsAs(await ground.rights.giveIn(ground.client, namespace));
     while (site.applicationPods().filter(isReady).length < REPLICAS) await site.changed(ground.signal);
     const kubeconfig = await writeKubeconfig(ground.plane, join(ground.folder, namespace), proxy.url);
     const operator = new OperatorProcess({ program: first, kubeconfig, proxyUrl: proxy.url, namespace });
@@ -220,11 +225,13 @@ async function judge(options: AttemptOptions, played: Played): Promise<Attempt> 
   };
 }
 
-/** An operator that cannot renew its Lease ends itself: that is what it must do in a black hole, and only there. */
+const LEASE_IS_LOST = ['black-hole', 'freeze', 'freeze-to-end'];
+
+/** An operator that could not renew its Lease ends itself: that is what it must do then, and only then. */
 function unexpectedEnds({ ends }: OperatorProcess, fault: Fault | undefined): string[] {
-  const inHole = fault?.at === 'Call' && fault.fault === 'black-hole';
+  const mayLose = fault?.at === 'Call' && LEASE_IS_LOST.includes(fault.fault);
   return ends
-    .filter((end) => !(inHole && end.includes('Leadership was lost')))
+    .filter((end) => !(mayLose && end.includes('Leadership was lost')))
     .map((end) => `the operator ended by itself with ${end}`);
 }
 

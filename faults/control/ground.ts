@@ -7,6 +7,7 @@ import type { Ground } from './attempt.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { createDefinitions } from '../api/definitions.ts';
 import type { Gate } from '../pool.ts';
+import { ChartRights } from './rights.ts';
 
 /** What PhaseMigrations need of kube-controller-manager; the others would only take the machine's time. */
 const CONTROLLERS = [
@@ -35,8 +36,9 @@ export async function withGround<T>(options: GroundOptions, work: (ground: Groun
   let watch: ClusterWatch | undefined;
   try {
     await createDefinitions(client);
+    const rights = await ChartRights.read(plane.kubeconfig, options.progress);
     watch = new ClusterWatch(client);
-    return await work({ plane, client, watch, folder, ...options });
+    return await work({ plane, client, watch, folder, rights, ...options });
   } finally {
     await watch?.stop();
     client.close();

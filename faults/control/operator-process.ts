@@ -28,6 +28,7 @@ export class OperatorProcess {
   program: string;
   private readonly options: OperatorOptions;
   private child: ChildProcess | undefined;
+  private frozen: ChildProcess | undefined;
   private stopping = false;
   private killed = false;
 
@@ -68,7 +69,7 @@ export class OperatorProcess {
       this.log.push(line);
       if (this.log.length > LOG_LINES) this.log.shift();
     });
-    child.once('exit', (code, signal) => void this.onExit(code, signal));
+    child.once('exit', (code, signal) => void this.onExit(child, code, signal));
   }
 
   /** As the kernel does when memory is short: at once, in the middle of anything. Resolves when it is gone. */
@@ -77,23 +78,35 @@ export class OperatorProcess {
     await this.end();
   }
 
+  /** Stops it in the middle of anything, and starts another replica. Returns what wakes it up. */
+  freeze(): () => void {
+    const { child } = this;
+    if (!child) throw new Error('there is no operator');
+    child.kill('SIGSTOP');
+    this.frozen = child;
+    this.start();
+    return () => child.kill('SIGCONT');
+  }
+
   /** For good. */
   async stop(): Promise<void> {
     this.stopping = true;
-    await this.end();
+    await Promise.all([this.end(), this.end(this.frozen)]);
   }
 
-  private async end(): Promise<void> {
-    const { child } = this;
+  private async end(child = this.child): Promise<void> {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await gone;
   }
 
-  private async onExit(code: number | null, signal: NodeJS.Signals | null): Promise<void> {
+  private async onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): Promise<void> {
     if (this.stopping) return;
-    if (!this.killed) this.ends.push(`exit code ${code ?? signal}: ${this.log.at(-1) ?? 'no word'}`);
+    if (!this.killed || child === this.frozen)
+      this.ends.push(`exit code ${code ?? signal}: ${this.log.at(-1) ?? 'no word'}`);
+    // The replica that took its place goes on alone.
+    if (child === this.frozen) return;
     await delay(RESTART_MILLISECONDS);
     this.start();
   }

@@ -26,11 +26,13 @@ export async function bringNewerBack(
   newer: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  while (proxy.faultedAt === undefined) await delay(LOOK_MILLISECONDS, undefined, { signal });
-  const since = proxy.calls.length;
-  const works = () => proxy.calls.slice(since).filter((call) => call.class === 'Work');
+  while (proxy.killedConnections === undefined) await delay(LOOK_MILLISECONDS, undefined, { signal });
+  // What the newer one had sent before it was killed may still come after that.
+  const older = proxy.killedConnections;
+  const calls = () => proxy.calls.filter(({ connection }) => connection > older);
+  const works = () => calls().filter((call) => call.class === 'Work');
   // The Lease of the one that was killed has to run out first.
-  const leadsSince = () => proxy.calls.slice(since).find((call) => call.class === 'Lease')?.at ?? Date.now();
+  const leadsSince = () => calls().find((call) => call.class === 'Lease')?.at ?? Date.now();
   while (Date.now() - Math.max(leadsSince(), works().at(-1)?.at ?? 0) < IDLE_MILLISECONDS)
     await delay(LOOK_MILLISECONDS, undefined, { signal });
   const isStrange = [...site.seen.runs.values()].some(({ spec }) => spec.protocol > RUN_PROTOCOL);

@@ -67,14 +67,12 @@ export async function verifyEarlierDown(work: Work): Promise<void> {
 
 /** Fails with what a person has to decide, when neither way back is open. */
 function noWayBack(work: Work): StepFailure {
-  const { status } = work.reporter;
-  const writes =
-    status.clientWrites === 'Possible'
-      ? ' Clients may have written since, which a restore would lose; that needs somebody’s approval.'
-      : '';
+  const isLossy = work.reporter.status.clientWrites === 'Possible';
+  const writes = isLossy ? ': clients may have written since, which a restore would lose' : '';
+  const { strategy } = work.spec.plan.rollback;
   return new StepFailure(
     'RollbackFailed',
-    `the migration of database "${work.names.target}" cannot be undone by itself.${writes} The fence stays up and the application down: decide whether to go on with the migrated schema, or restore ${status.backup ? `the backup ${status.backup.archive}` : 'a backup'} by hand`,
+    `with rollback.strategy ${strategy} the migration of database "${work.names.target}" cannot be undone by itself${writes}`,
   );
 }
 
