@@ -8,7 +8,7 @@ export const REASONS = {
   Preparing: 'The runner is starting, checking and backing up; users notice nothing.',
   WaitingForLock: 'Another run works on the same database; its name is in the message.',
   WorkloadInUse: 'Another run has a workload of this one in its hands; its name is in the message.',
-  RunnerNotStarted: 'The runner’s pod has not started; the message is the kubelet’s own.',
+  RunnerNotStarted: 'The runner’s pod has not started: in the kubelet’s own words, or that its Job has none.',
   Migrating: 'The application is down and the migration is being carried out.',
   RollingBack: 'The run failed and is being undone.',
   // Ends

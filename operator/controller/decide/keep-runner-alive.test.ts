@@ -26,6 +26,18 @@ describe('keepRunnerAlive', () => {
     expect(decideRun(world.observe()!).actions, 'it has reported since').to.deep.equal([]);
   });
 
+  it('leaves one alone that has nothing to say: what it was told to do is done, or a person must decide', () => {
+    for (const status of [{ runner: { epoch: 1, reachedGoal: 'Prepared' } }, { outcome: 'NeedsHuman' }] as const) {
+      const world = started();
+      world.migration.spec.suspend = true;
+      world.now += 600_000;
+      const seen = world.observe()!;
+      seen.run.status = { ...seen.run.status, ...status };
+      const kinds = decideRun(seen).actions.map(({ kind }) => kind);
+      expect(kinds).not.to.include('RestoreRunnerAccess');
+    }
+  });
+
   it('says of a Job that gets no pod where the reason stands', () => {
     const world = started();
     const [job] = world.jobs;

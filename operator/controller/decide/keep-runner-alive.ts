@@ -40,6 +40,8 @@ const LONG_SILENCE_MILLISECONDS = 60_000;
  */
 function restoreAccess(draft: Draft, { createdAt = 0 }: JobObservation): void {
   const { now, run } = draft.seen;
+  // One that waits for a go-ahead or a person has nothing to say.
+  if (draft.runner?.reachedGoal === draft.goal || draft.recorded.outcome) return;
   const silence = now - Math.max(createdAt, lastReport(run) ?? 0);
   if (silence >= LONG_SILENCE_MILLISECONDS) draft.act({ kind: 'RestoreRunnerAccess' });
   draft.lookAgain(LONG_SILENCE_MILLISECONDS - (Math.max(0, silence) % LONG_SILENCE_MILLISECONDS));
