@@ -56,7 +56,8 @@ ENTRYPOINT ["/usr/local/bin/node", "/app/main.mjs"]
 
 FROM node AS operator
 COPY dist/operator/ /app/
-# A thousand PhaseMigrations leave V8 a big heap of garbage that it sees no reason to give back.
+# A thousand PhaseMigrations leave V8 a big heap of garbage that it sees no reason to give back. Doing without its
+# optimising compilers would save ten megabytes more, and cost a tenth of a second in each outage.
 ENTRYPOINT ["/usr/local/bin/node", "--optimize-for-size", "--max-semi-space-size=1", "/app/main.mjs"]
 # Otherwise each thread has an arena of its own, and keeps what it once took.
 ENV MALLOC_ARENA_MAX=1

@@ -1,8 +1,13 @@
-/** Does the same for every item, some at a time, in their order; rejects with the first failure. */
+/** Does the same for every item, some at a time, in their order; rejects with the first failure and begins no other then. */
 export async function atATime<T>(count: number, items: T[], work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
   const worker = async () => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+    try {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+    } catch (error) {
+      waiting.length = 0;
+      throw error;
+    }
   };
   await Promise.all(Array.from({ length: Math.min(count, items.length) }, worker));
 }

@@ -8,6 +8,11 @@ import { watchWorkload } from './watch.ts';
 import { ways, type WayName } from './ways.ts';
 import { RUNNER_STEPS } from '../../operator/api/step-names.ts';
 
+/** Something else than the migration was in the way: its outage says nothing. */
+export class NotMeasured extends Error {
+  override readonly name = 'NotMeasured';
+}
+
 /** One measured migration. Times are milliseconds, moments milliseconds since 1970. */
 export interface Measurement {
   way: WayName;
@@ -59,7 +64,7 @@ export async function measure(
     const moments = await watch.stop();
     const outage = seenOutage(probes, NEW_VERSION);
     if (outage.start < moments.scaledDown - WATCH_DELAY_MS)
-      throw new Error('A request failed before the migration began: the machine was too busy to measure.');
+      throw new NotMeasured('a request failed before the migration began: the machine was too busy to measure');
     const split = way !== 'script' ? { split: splitOutage(outage, moments, runnerSteps(parts)) } : {};
     return { measurement: { way, size, load, outage, moments, parts, runnerPeakMegabytes, ...split }, probes };
   } finally {

@@ -5,6 +5,8 @@ export interface PodEvent {
   at: number;
   name: string;
   isTerminating: boolean;
+  /** It is gone, or no container of it runs any more. */
+  hasEnded: boolean;
   isReady: boolean;
 }
 
@@ -29,11 +31,13 @@ export function momentsOf(scales: readonly ScaleEvent[], pods: readonly PodEvent
   const old = new Set(pods.filter(({ at }) => at <= down.at).map(({ name }) => name));
   const terminating = firstOfEach(pods.filter(({ name, isTerminating }) => old.has(name) && isTerminating));
   if (old.size === 0 || terminating.length < old.size) throw new Error(notSeen('every old pod told to end'));
+  const ended = firstOfEach(pods.filter(({ name, hasEnded }) => old.has(name) && hasEnded));
   const ready = firstOfEach(pods.filter(({ name, isReady }) => !old.has(name) && isReady));
   const wanted = before!.replicas;
   return {
     scaledDown: down.at,
     allTerminating: terminating.at(-1)!,
+    allEnded: required(ended[old.size - 1], 'every old pod ended'),
     scaledUp: up.at,
     firstReady: required(ready[0], 'the first new pod ready'),
     allReady: required(ready[wanted - 1], `${wanted} new pods ready`),

@@ -91,6 +91,7 @@ function reportOfOperator(way: WayName, measurements: Measurement[], script: Way
       steps: part('steps'),
       podStart: part('podStart'),
       propagation: part('propagation'),
+      stopping: part('stopping'),
       operator: part('operator'),
     },
     runnerPeakMegabytes: summarise(measurements.flatMap(({ runnerPeakMegabytes }) => runnerPeakMegabytes ?? [])),
@@ -157,6 +158,7 @@ const SPLIT_LABELS: [keyof Split, string][] = [
   ['steps', "the runner's steps: fence → lifted again"],
   ['podStart', 'pod start: told to scale up and fence lifted → first pod ready'],
   ['propagation', 'first pod ready → nothing fails any more'],
+  ['stopping', 'waiting behind the fence for pods that are still ending'],
   ['operator', '**what the operator itself adds**'],
 ];
 

@@ -14,6 +14,8 @@ export interface WorkloadMoments {
   scaledDown: number;
   /** The last pod of the old version was told to end. */
   allTerminating: number;
+  /** The last pod of the old version had ended. */
+  allEnded: number;
   /** The workload was told to have pods again. */
   scaledUp: number;
   /** The first pod of the new version was ready. */
@@ -32,6 +34,8 @@ export interface Split {
   podStart: number;
   /** From the first ready pod to the end of the outage: endpoints and kube-proxy. */
   propagation: number;
+  /** Where the fence waits for pods of the old version: from the last step before its lifting until they have ended. */
+  stopping: number;
   /** Everything else: what the operator itself adds by noticing, deciding and telling. */
   operator: number;
 }
@@ -40,15 +44,21 @@ export interface Split {
  * Splits the outage. Where parts overlap in time, the time counts once, for the part that is named first in `Split`, so
  * that `operator` is exactly the time in which nothing that has to be done was being done.
  */
-export function splitOutage(outage: Interval, moments: WorkloadMoments, runnerSteps: readonly Interval[]): Split {
-  const { scaledDown, allTerminating, scaledUp, firstReady } = moments;
+export function splitOutage(
+  outage: Interval,
+  moments: WorkloadMoments,
+  runnerSteps: readonly (Interval & { name?: string })[],
+): Split {
+  const { scaledDown, allTerminating, allEnded, scaledUp, firstReady } = moments;
   // A pod that boots beside the runner's steps must not hide what the operator loses between them.
   const started = Math.max(scaledUp, ...runnerSteps.map(({ end }) => end));
+  const behindFence = runnerSteps.filter(({ name }) => name !== 'Unfence');
   const parts: Interval[][] = [
     [{ start: scaledDown, end: allTerminating }],
     [...runnerSteps],
     [{ start: started, end: firstReady }],
     [{ start: Math.max(firstReady, started), end: outage.end }],
+    behindFence.length > 0 ? [{ start: Math.max(...behindFence.map(({ end }) => end)), end: allEnded }] : [],
   ];
   const taken: Interval[] = [];
   const lengths = parts.map((part) => {
@@ -56,8 +66,15 @@ export function splitOutage(outage: Interval, moments: WorkloadMoments, runnerSt
     taken.push(...part);
     return coveredLength(outage, taken) - before;
   });
-  const [drain, steps, podStart, propagation] = lengths as [number, number, number, number];
-  return { drain, steps, podStart, propagation, operator: outage.end - outage.start - coveredLength(outage, taken) };
+  const [drain, steps, podStart, propagation, stopping] = lengths as [number, number, number, number, number];
+  return {
+    drain,
+    steps,
+    podStart,
+    propagation,
+    stopping,
+    operator: outage.end - outage.start - coveredLength(outage, taken),
+  };
 }
 
 /** How much of `whole` lies in at least one of the intervals. */

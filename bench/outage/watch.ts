@@ -47,12 +47,13 @@ export function watchWorkload(
   const podFollower = follow(
     ['pods', '--selector', deployment.selector],
     // Not tabs: kubectl makes columns of them.
-    '{.type}|{.object.metadata.name}|{.object.metadata.deletionTimestamp}|{.object.status.conditions[?(@.type=="Ready")].status}',
-    ([type, name = '', deletion = '', ready]) =>
+    '{.type}|{.object.metadata.name}|{.object.metadata.deletionTimestamp}|{.object.status.conditions[?(@.type=="Ready")].status}|{.object.status.phase}',
+    ([type, name = '', deletion = '', ready, phase]) =>
       pods.push({
         at: Date.now(),
         name,
         isTerminating: deletion !== '' || type === 'DELETED',
+        hasEnded: type === 'DELETED' || phase === 'Succeeded' || phase === 'Failed',
         isReady: ready === 'True' && deletion === '',
       }),
   );

@@ -14,6 +14,8 @@ export interface Cluster {
   env: Record<string, string>;
   /** Runs a command to its end where the cluster can be reached, with `env`; rejects unless it exits with 0. */
   exec(command: string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Runs a command in the only node, past Kubernetes; absent where nobody may. */
+  inNode?(command: string[]): Promise<CommandResult>;
   /** Makes the images in docker-archives usable by pods (imagePullPolicy IfNotPresent or Never). */
   loadImages(archives: string[]): Promise<void>;
   /** Removes the cluster with everything in it; an existing cluster is left alone. */

@@ -35,6 +35,8 @@ export async function openKind(progress: Progress): Promise<Cluster> {
     await claimState(identity);
     const context = await contextOf(identity, await openEngine(identity, progress), progress);
     if (!(await isReady(context, OPEN_PATIENCE_SECONDS, progress))) await create(context, progress);
+    // A test that loses the node may have been killed in the middle.
+    else await inEngine(context, ['docker', 'exec', nodeOf(identity), 'systemctl', 'start', 'kubelet']);
     return clusterOf(context, progress);
   });
 }
@@ -195,6 +197,7 @@ async function clusterOf(context: Context, progress: Progress): Promise<Cluster>
     nsenterPrefix: engine.nsenterPrefix,
     env,
     exec: executor(engine.nsenterPrefix, env),
+    inNode: (command) => inEngine(context, ['docker', 'exec', nodeOf(identity), ...command]),
     loadImages: async (archives) => {
       for (const archive of archives) await loadImage(context, archive);
     },

@@ -10,6 +10,21 @@ function psqlInPod({ namespace, database }: { namespace: string; database: strin
   return [...inPod, 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', ...connection];
 }
 
+const NEVER_STARTED = 'OCI runtime exec failed: exec failed: unable to start container process';
+const MOST_STARTS = 3;
+
+/** Now and then the container runtime loses the process that it is about to start: nothing was run, so it may be again. */
+async function whenStarted<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (error) {
+      const wasStarted = !(error instanceof Error && error.message.includes(NEVER_STARTED));
+      if (wasStarted || attempt === MOST_STARTS) throw error;
+    }
+  }
+}
+
 /**
  * Runs SQL as superuser in a database of the planner's server (`planner` when left out).
  *
@@ -22,7 +37,8 @@ export async function sql(
   statements: string,
   database = 'planner',
 ): Promise<string> {
-  const { stdout } = await cluster.exec([...psqlInPod({ namespace, database }), '-f', '-'], { input: statements });
+  const command = [...psqlInPod({ namespace, database }), '-f', '-'];
+  const { stdout } = await whenStarted(() => cluster.exec(command, { input: statements }));
   return stdout.trimEnd();
 }
 
@@ -80,10 +96,18 @@ const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=TERM', '--
  *
  * @throws Error with psql's own words when the first statement fails
  */
-export async function holdSession(
+export function holdSession(
   cluster: Cluster,
   at: { namespace: string; database: string },
   statement = 'SELECT 1',
+): Promise<HeldSession> {
+  return whenStarted(() => openSession(cluster, at, statement));
+}
+
+async function openSession(
+  cluster: Cluster,
+  at: { namespace: string; database: string },
+  statement: string,
 ): Promise<HeldSession> {
   const [program, ...args] = [...bound, ...cluster.nsenterPrefix, ...psqlInPod(at)] as [string, ...string[]];
   const child = execa(program, args, { env: cluster.env, stdin: 'pipe', buffer: { stdout: false }, reject: false });

@@ -26,6 +26,7 @@ export const sites = {
   'e2e-runner-killed': { postgres: 17 },
   'e2e-runner-killed-back': { postgres: 17 },
   'e2e-postgres-restarted': { postgres: 17 },
+  'e2e-node-lost': { postgres: 17 },
 } satisfies Record<string, SiteKind>;
 
 export type SiteName = keyof typeof sites;

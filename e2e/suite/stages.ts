@@ -28,6 +28,8 @@ export interface Stage {
   timeoutMs: number;
   /** Files that run at the same time; one when left out. */
   jobs?: number;
+  /** Files that run after all others, one at a time, because they disturb them. */
+  alone?: RegExp;
 }
 
 export const stages: Stage[] = [
@@ -74,6 +76,7 @@ export const stages: Stage[] = [
     timeoutMs: 300_000,
     // Most of a scenario is waiting for pods.
     jobs: 3,
+    alone: /\.alone\.scenario\.ts$/,
   },
 ];
 
@@ -82,6 +85,14 @@ export async function runStage(stage: Stage, options: StageOptions): Promise<Tes
   const files = await testFiles(stage.name);
   const checks = options.grep ? [] : ((await stage.checks?.(options.signal)) ?? []);
   if (files.length === 0) return checks.length > 0 ? checks : undefined;
-  if (options.signal.aborted) return checks;
-  return [...checks, ...(await runMocha({ files, timeoutMs: stage.timeoutMs, jobs: stage.jobs, ...options }))];
+  const { timeoutMs, jobs, alone } = stage;
+  const [together, afterwards] = [
+    files.filter((file) => !alone?.test(file)),
+    files.filter((file) => alone?.test(file)),
+  ];
+  const results = [...checks];
+  for (const run of [{ files: together, jobs }, { files: afterwards }])
+    if (run.files.length > 0 && !options.signal.aborted)
+      results.push(...(await runMocha({ ...run, timeoutMs, ...options })));
+  return results;
 }

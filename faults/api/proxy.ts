@@ -49,7 +49,6 @@ export class FaultProxy {
   private readonly options: ProxyOptions;
   private readonly agent: Agent;
   private readonly server: Server;
-  private readonly smoke: Server;
   private readonly lists = new ListMemory();
   private readonly watches: WatchFaults;
   /** Connections from 1 to this one are those of a process that was killed; undefined: none was yet. */
@@ -69,17 +68,11 @@ export class FaultProxy {
   private constructor(options: ProxyOptions, ca: Buffer) {
     this.options = options;
     this.agent = new Agent({ ca, keepAlive: true });
-    this.smoke = createServer((_request, response) => {
-      response.writeHead(options.applicationAnswers?.() ? 200 : 503).end();
-    });
     this.server = createServer((request, response) => {
+      if (isSmokeTest(request)) return void response.writeHead(options.applicationAnswers?.() ? 200 : 503).end();
       this.handle(request, response).catch(() => response.destroy());
     });
     this.server.on('connection', (socket: Socket) => this.connections.set(socket, this.connections.size + 1));
-    this.server.on('connect', (request: IncomingMessage, socket: Socket) => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      this.smoke.emit('connection', socket);
-    });
     this.watches = new WatchFaults({
       fault: options.fault?.at === 'Watch' ? options.fault : undefined,
       faulted: () => this.faulted(),
@@ -312,4 +305,9 @@ async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** Who asks a proxy names the whole address (RFC 9112, 3.2.2); who asks the API server a path. */
+function isSmokeTest({ url = '' }: IncomingMessage): boolean {
+  return url.startsWith('http://');
 }

@@ -71,7 +71,8 @@ export async function makeAttempt(ground: Ground, options: AttemptOptions): Prom
   const namespace = `attempt-${attempts}`;
   const stage: { current?: Stage } = {};
   const script = history.script(() => stage.current!);
-  const site = new Site({ client: ground.client, watch: ground.watch, namespace, script });
+  const { client, watch, signal } = ground;
+  const site = new Site({ client, watch, namespace, script, signal });
   const operators: OperatorProcess[] = [];
   const { first, then } = versionsOf(options.fault, options.versions);
   const proxy = await FaultProxy.start({

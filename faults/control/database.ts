@@ -2,6 +2,12 @@ import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 
 export type Schema = 'Old' | 'New';
 
+/** A pod of the application that has not ended. */
+export interface ServingPod {
+  name: string;
+  version: Schema;
+}
+
 /** One line of the ledger: it is only ever appended to. */
 export interface LedgerEntry {
   migration: string;
@@ -35,6 +41,14 @@ export class Database {
     this.fenced = true;
   }
 
+  /** Whoever has not ended opens sessions again, even one that was told to. */
+  unfence(pods: ServingPod[]): void {
+    const strangers = pods.filter(({ version }) => version !== this.schema).map(({ name }) => name);
+    if (this.fenced && strangers.length > 0)
+      this.breach(`the fence was lifted on the ${this.schema} schema while ${strangers.join(', ')} had not ended`);
+    this.fenced = false;
+  }
+
   takeRestorePoint(): void {
     this.restorePoint = true;
     this.rowsAtRestorePoint = this.clientRows;
@@ -49,6 +63,16 @@ export class Database {
     const target: Schema = run.spec.direction === 'Up' ? 'New' : 'Old';
     if (this.schema === target) this.breach(`${name} applied the migration on a schema that has it`);
     this.schema = target;
+    this.ledger.push({ migration: run.spec.plan.migrations.to, operation, run: name });
+  }
+
+  /** Undoes the run's migration and keeps what clients wrote, once. */
+  down(run: PhaseMigrationRun): void {
+    const { name } = run.metadata;
+    const operation = run.spec.direction === 'Up' ? 'Undone' : 'Applied';
+    if (this.ledger.some((entry) => entry.run === name && entry.operation === operation)) return;
+    if (!this.fenced) this.breach(`${name} undid the migration without the fence`);
+    this.schema = run.spec.direction === 'Up' ? 'Old' : 'New';
     this.ledger.push({ migration: run.spec.plan.migrations.to, operation, run: name });
   }
 

@@ -1,5 +1,4 @@
 import type { Phase } from '../../operator/api/phase-migration.ts';
-import type { Workload } from '../../operator/api/plan.ts';
 import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 import { PhaseMigration } from '../../operator/controller/resource-types.ts';
 import { MIGRATION, phaseMigration } from './objects.ts';
@@ -25,9 +24,9 @@ export interface History {
 const passes: History['script'] = () => ({ verificationPasses: true });
 
 const create =
-  (startPolicy: Workload['startPolicy'] = 'AfterUnfence') =>
+  (wishes?: Parameters<typeof phaseMigration>[1]) =>
   async ({ site }: Stage): Promise<void> => {
-    await site.client.create(PhaseMigration, phaseMigration(site.namespace, startPolicy));
+    await site.client.create(PhaseMigration, phaseMigration(site.namespace, wishes));
   };
 
 const ENDS: (string | undefined)[] = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'] satisfies Phase[];
@@ -69,7 +68,17 @@ export const histories = {
       verificationPasses: false,
       beforeStep: (step) => Promise.resolve(step === 'Fence' ? stage().begin() : undefined),
     }),
-    play: create('BehindFence'),
+    play: create({ startPolicy: 'BehindFence' }),
+    isTerminal: (site) => hasEnded(site, 1),
+  },
+  'smoke-test-fails': {
+    title: 'a smoke test that is never answered, after clients have written; calls from the end of the fence on',
+    script: (stage) => ({
+      verificationPasses: true,
+      answersNoSmokeTest: true,
+      beforeStep: (step) => Promise.resolve(step === 'Unfence' ? stage().begin() : undefined),
+    }),
+    play: create({ smokeTestSeconds: 3 }),
     isTerminal: (site) => hasEnded(site, 1),
   },
   'rolled-back': {

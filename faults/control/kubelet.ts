@@ -4,8 +4,8 @@ import { Pod } from '../../operator/kube/resource-types.ts';
 import type { KubeObject, ObjectRef, ResourceType } from '../../operator/kube/types.ts';
 import { refOf } from '../../operator/kube/types.ts';
 
-/** A pod takes so long to end once it was told to. */
-const TERMINATION_MILLISECONDS = 200;
+/** A pod takes so long to end once it was told to: longer than the played runner from fence to fence. */
+const TERMINATION_MILLISECONDS = 500;
 /** From its node to its first container. */
 const START_MILLISECONDS = 1000;
 export const NODE = 'node-1';

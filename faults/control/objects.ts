@@ -38,7 +38,18 @@ export async function createApplication(client: KubeClient, namespace: string): 
   });
 }
 
-export function phaseMigration(namespace: string, startPolicy: Workload['startPolicy']): PhaseMigration {
+interface Wishes {
+  startPolicy?: Workload['startPolicy'];
+  smokeTestSeconds?: number;
+}
+
+/** Longer than any fault lasts. */
+const PATIENT_SECONDS = 120;
+
+export function phaseMigration(
+  namespace: string,
+  { startPolicy = 'AfterUnfence', smokeTestSeconds = PATIENT_SECONDS }: Wishes = {},
+): PhaseMigration {
   return {
     apiVersion: API_VERSION,
     kind: 'PhaseMigration',
@@ -50,7 +61,7 @@ export function phaseMigration(namespace: string, startPolicy: Workload['startPo
         workloads: [{ kind: 'Deployment', name: 'backend', images: { backend: IMAGES.New }, startPolicy }],
         backup: { claimName: 'backups' },
         verification: { jobs: [{ name: 'figures', image: 'verification:1' }] },
-        smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: 120 }],
+        smokeTests: [{ name: 'alive', http: { service: 'backend', port: 80 }, timeoutSeconds: smokeTestSeconds }],
       }),
       state: 'Migrated',
       suspend: false,

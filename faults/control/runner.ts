@@ -5,7 +5,7 @@ import type { RunnerStepName } from '../../operator/api/step-names.ts';
 import type { RunnerStep } from '../../operator/api/step.ts';
 import { Superseded } from '../../operator/runner/core/failure.ts';
 import type { RunPort } from '../../operator/runner/port.ts';
-import type { Database } from './database.ts';
+import type { Database, ServingPod } from './database.ts';
 
 const FORWARD: RunnerStepName[] = ['Fence', 'RestorePoint', 'Snapshot', 'Migrate', 'Verify', 'Unfence'];
 const BACK: RunnerStepName[] = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'];
@@ -21,6 +21,8 @@ export interface RunnerOptions {
   changed: () => Promise<void>;
   /** Pods of the application that were not told to stop, from the API server itself. */
   livePods: () => Promise<string[]>;
+  /** Pods of the application that have not ended, though they may have been told to. */
+  servingPods: () => Promise<ServingPod[]>;
   /** Told before a step is begun; may hold it back. */
   before: (step: RunnerStepName, run: PhaseMigrationRun) => Promise<void>;
   /** The process is killed. */
@@ -95,6 +97,7 @@ async function advance(
     const { spec } = await options.port.get();
     // A new goal ends what was aimed at.
     if (spec.goal !== run.spec.goal || spec.runnerEpoch !== options.epoch) return;
+    if (name.endsWith('Unfence') && !(await workloadsStopped(run, options))) return;
     const state = await carryOut(name, run, status, options);
     if (state === undefined) return;
     const now = new Date().toISOString();
@@ -112,6 +115,18 @@ async function reach(goal: Goal, status: RunnerStatus, { port, database }: Runne
   status.reachedGoal = goal;
   status.revision = database.schema === 'New' ? 'b' : 'a';
   await port.report(structuredClone(status));
+}
+
+/** False: the goal changed meanwhile. */
+async function workloadsStopped({ spec: { goal } }: PhaseMigrationRun, options: RunnerOptions): Promise<boolean> {
+  const { database, port, epoch, changed, signal } = options;
+  for (;;) {
+    const { spec, status } = await port.get();
+    if (spec.goal !== goal || spec.runnerEpoch !== epoch) return false;
+    if (!database.fenced || status?.workloadsStopped) return true;
+    await changed();
+    signal.throwIfAborted();
+  }
 }
 
 /** Undefined: the goal changed meanwhile. */
@@ -138,7 +153,7 @@ async function carryOut(
       return verify(run, status, options);
     case 'Unfence':
       status.clientWrites = 'Possible';
-      database.fenced = false;
+      database.unfence(await options.servingPods());
       break;
     case 'RollbackFence':
       if (!changed) return 'Skipped';
@@ -146,13 +161,15 @@ async function carryOut(
       break;
     case 'Rollback':
       if (!changed) return 'Skipped';
-      database.putBack(run);
+      // As the real one does: a restore point would lose what clients wrote.
+      if (status.clientWrites === 'Possible') database.down(run);
+      else database.putBack(run);
       break;
     case 'VerifyRollback':
       if (!changed) return 'Skipped';
       break;
     case 'RollbackUnfence':
-      database.fenced = false;
+      database.unfence(await options.servingPods());
       status.databaseChanged = 'No';
       break;
     case 'Preflight':

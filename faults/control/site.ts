@@ -4,13 +4,14 @@ import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
 import type { RunnerStepName } from '../../operator/api/step-names.ts';
 import { EPOCH_LABEL } from '../../operator/controller/manifests/labels.ts';
 import { isConflict, isNotFound, type KubeClient } from '../../operator/kube/client.ts';
-import { messageOf, silentLogger } from '../../operator/kube/logger.ts';
+import { silentLogger } from '../../operator/kube/logger.ts';
+import { messageOf } from '../../operator/kube/message-of.ts';
 import { Pod } from '../../operator/kube/resource-types.ts';
 import { refOf } from '../../operator/kube/types.ts';
 import { KubeRunPort } from '../../operator/runner/kube-port.ts';
 import type { Call } from '../api/calls.ts';
 import type { ClusterWatch, Seen } from './cluster-watch.ts';
-import { Database } from './database.ts';
+import { Database, type ServingPod } from './database.ts';
 import { hasEnded, isReady, Kubelet, POD_ADDRESS } from './kubelet.ts';
 import { APPLICATION_LABEL, versionOf } from './objects.ts';
 import { playRunner } from './runner.ts';
@@ -18,6 +19,7 @@ import { playRunner } from './runner.ts';
 /** What a history makes of the parts that are not the operator. */
 export interface Script {
   verificationPasses: boolean;
+  answersNoSmokeTest?: boolean;
   /** Told before a runner's step; may hold it back. */
   beforeStep?: (step: RunnerStepName, run: PhaseMigrationRun) => Promise<void>;
   /** Told before a verification Job's program ends. */
@@ -29,6 +31,8 @@ export interface SiteOptions {
   watch: ClusterWatch;
   namespace: string;
   script: Script;
+  /** Nobody waits for anything any more. */
+  signal: AbortSignal;
 }
 
 /** What a pod of this site is doing, so that nothing is done twice. */
@@ -45,6 +49,7 @@ export class Site {
   readonly seen: Seen;
   readonly database = new Database();
   private readonly script: Script;
+  private readonly signal: AbortSignal;
   private readonly watch: ClusterWatch;
   private readonly kubelet: Kubelet;
   private readonly doing = new Map<string, Doing>();
@@ -52,7 +57,8 @@ export class Site {
   private waiting: (() => void)[] = [];
   private closed = false;
 
-  constructor({ client, watch, namespace, script }: SiteOptions) {
+  constructor({ client, watch, namespace, script, signal }: SiteOptions) {
+    this.signal = signal;
     this.client = client;
     this.watch = watch;
     this.namespace = namespace;
@@ -62,13 +68,14 @@ export class Site {
   }
 
   /** Resolves after the next change, or after a moment: whoever waits looks again by himself. */
-  async changed(signal?: AbortSignal): Promise<void> {
+  async changed(signal = this.signal): Promise<void> {
     const next = new Promise<void>((resolve) => this.waiting.push(resolve));
     await Promise.race([next, delay(500, undefined, { signal, ref: false })]);
   }
 
-  /** Pods of the application that can answer. */
+  /** Whether a smoke test is answered: by a pod that is ready. */
   applicationAnswers(): boolean {
+    if (this.script.answersNoSmokeTest) return false;
     return !this.database.fenced && this.applicationPods().some((pod) => isReady(pod) && !isTerminating(pod));
   }
 
@@ -161,6 +168,7 @@ export class Site {
       pod: { name, address: POD_ADDRESS },
       changed: () => this.changed(runner.signal),
       livePods: () => this.livePods(),
+      servingPods: () => this.servingPods(),
       before: async (step, current) => this.script.beforeStep?.(step, current),
       signal: runner.signal,
     });
@@ -187,9 +195,19 @@ export class Site {
   }
 
   private async livePods(): Promise<string[]> {
+    const pods = await this.currentPods();
+    return pods.filter((pod) => !isTerminating(pod)).map(({ metadata }) => metadata.name);
+  }
+
+  private async servingPods(): Promise<ServingPod[]> {
+    return (await this.currentPods()).map((pod) => ({ name: pod.metadata.name, version: versionOf(pod) }));
+  }
+
+  /** Pods of the application that have not ended, from the API server itself. */
+  private async currentPods(): Promise<Pod[]> {
     const { namespace } = this;
     const { items } = await this.client.list(Pod, { namespace, labelSelector: `app=${APPLICATION_LABEL.app}` });
-    return items.filter((pod) => !isTerminating(pod) && !hasEnded(pod)).map(({ metadata }) => metadata.name);
+    return items.filter((pod) => !hasEnded(pod));
   }
 }
 

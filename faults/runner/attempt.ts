@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PhaseMigrationRun } from '../../operator/api/resources.ts';
-import { messageOf } from '../../operator/kube/logger.ts';
+import { messageOf } from '../../operator/kube/message-of.ts';
 import { expectExactly } from '../../operator/runner/testing/exactly.ts';
 import { conduct } from '../../operator/runner/testing/operator.ts';
 import { Scenario } from '../../operator/runner/testing/scenario.ts';

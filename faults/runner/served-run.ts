@@ -2,7 +2,8 @@ import type { Goal, PhaseMigrationRunStatus } from '../../operator/api/phase-mig
 import type { PhaseMigrationRun as Run } from '../../operator/api/resources.ts';
 import { PhaseMigrationRun } from '../../operator/controller/resource-types.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
-import { messageOf, silentLogger } from '../../operator/kube/logger.ts';
+import { silentLogger } from '../../operator/kube/logger.ts';
+import { messageOf } from '../../operator/kube/message-of.ts';
 import { isDeleted, startReflector } from '../../operator/kube/reflector.ts';
 import { refOf } from '../../operator/kube/types.ts';
 import { MemoryRun } from '../../operator/runner/testing/memory-port.ts';
@@ -39,6 +40,7 @@ export class ServedRun extends MemoryRun {
   }
 
   override setGoal(goal: Goal): void {
+    this.#write({ status: { workloadsStopped: true } }, 'status');
     this.#write({ spec: { goal } });
   }
 

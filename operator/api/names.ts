@@ -9,7 +9,7 @@ export const FINALIZER = `${GROUP}/finish-or-undo`;
  * What operator and runner of this version say to each other in a PhaseMigrationRun. Raised whenever an earlier version
  * would carry a run of this one out wrongly.
  */
-export const RUN_PROTOCOL = 1;
+export const RUN_PROTOCOL = 2;
 /** Name of a PhaseMigration's attempt. */
 export function runNameOf(migration: string, attempt: number): string {
   return `${migration}-${attempt}`;

@@ -205,8 +205,17 @@ export const phaseMigrationRunStatus = z
       .max(16)
       .optional()
       .meta({ ...mapList('name'), description: 'The operator’s steps.' }),
+    workloadsStopped: z
+      .boolean()
+      .optional()
+      .describe(
+        'Every pod of the version that the database will not be for has ended, and not only been told to: the fence is not lifted before.',
+      ),
     runner: runnerStatus.optional(),
-    waitingFor: text(2048, 'What keeps a prepared run from its outage, in a sentence.').optional(),
+    waitingFor: text(
+      2048,
+      'What keeps a prepared run from its outage, or the fence from being lifted, in a sentence.',
+    ).optional(),
     runnerPodMessage: text(4096, 'The kubelet’s own reason why the runner’s pod has not started.').optional(),
     verificationJobs: z
       .array(

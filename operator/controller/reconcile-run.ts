@@ -1,6 +1,7 @@
 import { isConflict, type KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { messageOf, type Logger } from '../kube/logger.ts';
+import type { Logger } from '../kube/logger.ts';
+import { messageOf } from '../kube/message-of.ts';
 import type { Outcome } from '../kube/queue.ts';
 import { refOfKey } from '../kube/types.ts';
 import { applyRun } from './apply/apply.ts';

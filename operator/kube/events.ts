@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConnectionError, isNotFound, type KubeClient } from './client.ts';
-import { messageOf, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { messageOf } from './message-of.ts';
 import { redact } from './redact.ts';
 import { Event } from './resource-types.ts';
 import { backoffDelay, pause } from './timing.ts';

@@ -1,5 +1,6 @@
 import { isAlreadyExists, isConflict, type KubeClient } from './client.ts';
-import { messageOf, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { messageOf } from './message-of.ts';
 import { Lease } from './resource-types.ts';
 import { pause } from './timing.ts';
 

@@ -1,4 +1,5 @@
 import winston from 'winston';
+import { messageOf } from './message-of.ts';
 import { redact } from './redact.ts';
 
 export { redact } from './redact.ts';
@@ -48,11 +49,6 @@ export const silentLogger: Logger = {
   error: () => undefined,
   child: () => silentLogger,
 };
-
-/** The sentence of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return redact(error instanceof Error ? error.message : String(error));
-}
 
 // winston's own child loggers let a line's fields lose against the child's, and its two-argument calls append
 // `fields.message` to the message; both would garble what is logged with an error, so fields are merged here.

@@ -1,4 +1,5 @@
-import { messageOf, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { messageOf } from './message-of.ts';
 import { backoffDelay, type Backoff } from './timing.ts';
 
 /** What is to become of a key after it was processed. */

@@ -1,5 +1,6 @@
 import { ConnectionError, isGone, type KubeClient } from './client.ts';
-import { messageOf, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { messageOf } from './message-of.ts';
 import { backoffDelay, pause, type Backoff } from './timing.ts';
 import { keyOf, refOf, refOfKey, type KubeObject, type ObjectRef, type ResourceType } from './types.ts';
 

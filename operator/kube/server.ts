@@ -1,7 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { messageOf, type Logger } from './logger.ts';
+import type { Logger } from './logger.ts';
+import { messageOf } from './message-of.ts';
 
 /** True if all is well; false, a sentence that says what is not, or a rejection if not. */
 export type HealthCheck = () => boolean | string | Promise<boolean | string>;

@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
-import { ConnectionLost, messageOf, StepFailure } from './core/failure.ts';
+import { ConnectionLost, StepFailure } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import { byHandApplicationName } from './core/names.ts';
 import { HolderRow } from './holder-row.ts';
 import { holdsLock, tryLock, warningOf } from './postgres/lock.ts';

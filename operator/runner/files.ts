@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import type { Migration, Violation } from './core/migrations.ts';
 
 const NAME = /^([0-9A-Za-z][-.0-9A-Za-z]*)_[^/]+$/;

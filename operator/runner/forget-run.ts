@@ -1,5 +1,5 @@
 import type { Logger } from '../kube/logger.ts';
-import { messageOf } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import { applicationName, type RunIdentity } from './core/names.ts';
 import { removeHolderOfRun } from './postgres/holder.ts';
 import { judgeTable, readTableFacts } from './postgres/holder-table.ts';

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 
 /** A held request is answered after this at the latest, so that a client behind a proxy is never cut off. */
 const HOLD_MS = 20_000;

@@ -62,13 +62,15 @@ export class HolderRow {
   /**
    * Takes the row away: the holder says that it has ended.
    *
-   * @throws ConnectionLost, Unreachable when that cannot be done now
+   * @throws ConnectionLost, Unreachable, Interrupted when that cannot be done now
    */
   async remove(): Promise<void> {
     clearInterval(this.#beat);
     this.#isDue = false;
     await this.#writing;
-    if (this.#isGivenUp || this.#isEnded) return;
+    if (this.#isGivenUp) return;
+    // Where the run is called finished all the same, whoever comes next is told for a minute of somebody who is gone.
+    if (this.#isEnded) throw new Interrupted('the sessions were cut before others were told of the end');
     for (let attempt = 1; attempt <= REMOVALS && !(await this.#isRemoved()); attempt++);
     this.#isGivenUp = true;
   }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { redact } from '../kube/redact.ts';
-import { messageOf } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import { Gate, waitAtGate } from './gate.ts';
 
 const DEFAULT_GATE_PORT = '8099';

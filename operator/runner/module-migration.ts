@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Direction } from './core/migrations.ts';
-import { messageOf } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import { describeDatabaseError, sqlState, type Session } from './postgres/session.ts';
 import { judgeInTransaction } from './sql.ts';
 

@@ -1,7 +1,8 @@
 import type { RunnerStatus } from '../api/phase-migration-run.ts';
 import { pause, backoffDelay } from '../kube/timing.ts';
 import type { Logger } from '../kube/logger.ts';
-import { Interrupted, Superseded, messageOf } from './core/failure.ts';
+import { Interrupted, Superseded } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import type { RunPort } from './port.ts';
 
 interface Waiter {

@@ -1,5 +1,5 @@
 import type { Migration, Violation } from './core/migrations.ts';
-import { messageOf } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 
 /** One statement of a script, and what kind it is: the name of its node in PostgreSQL's parse tree. */
 export interface Statement {

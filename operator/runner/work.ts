@@ -4,15 +4,8 @@ import type { Reason } from '../api/reasons.ts';
 import { RUNNER_STEPS, type RunnerStepName } from '../api/step-names.ts';
 import type { RunnerStep } from '../api/step.ts';
 import type { Logger } from '../kube/logger.ts';
-import {
-  ConnectionLost,
-  Interrupted,
-  NotReached,
-  StepFailure,
-  Superseded,
-  Unreachable,
-  messageOf,
-} from './core/failure.ts';
+import { ConnectionLost, Interrupted, NotReached, StepFailure, Superseded, Unreachable } from './core/failure.ts';
+import { messageOf } from '../kube/message-of.ts';
 import type { DatabaseNames, RunIdentity } from './core/names.ts';
 import type { Migration, Operation } from './core/migrations.ts';
 import { ProgramCutOff } from './postgres/client-programs.ts';

@@ -1,6 +1,7 @@
 import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
 import type { Draft } from './draft.ts';
 import { recordEndOfOutage } from './outage.ts';
+import { recordStarting, recordStopped } from './stopped-workloads.ts';
 import { isoTime, moment } from './time.ts';
 import {
   bringBack,
@@ -87,6 +88,7 @@ function scaleDown(draft: Draft): void {
   if (!holdDown(draft, false)) return;
   draft.aim('Migrated');
   endScaleDown(draft);
+  recordStopped(draft);
 }
 
 function endScaleDown(draft: Draft): void {
@@ -96,6 +98,7 @@ function endScaleDown(draft: Draft): void {
 
 function migrate(draft: Draft): void {
   endScaleDown(draft);
+  recordStopped(draft);
   const early = startBehindFence(draft);
   const down = (draft.recorded.workloads ?? []).filter((recorded) => !early.includes(recorded));
   holdDown(draft, true, down);
@@ -117,6 +120,7 @@ function startBehindFence(draft: Draft): RecordedWorkload[] {
 
 function comeBack(draft: Draft): void {
   draft.endScalingDown();
+  recordStarting(draft);
   const scaleUp = draft.step('ScaleUp');
   if (!scaleUp) draft.startStep('ScaleUp');
   else recordEndOfOutage(draft);

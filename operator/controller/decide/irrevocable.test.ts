@@ -14,6 +14,11 @@ describe('isIrrevocable', () => {
     expect(isIrrevocable(seen, { ...none, finalizer: 'Remove' })).to.equal(true);
   });
 
+  it('is that the fence may be lifted, not that it may not', () => {
+    expect(isIrrevocable(seen, { ...none, status: { workloadsStopped: true } })).to.equal(true);
+    expect(isIrrevocable(seen, { ...none, status: { workloadsStopped: false } })).to.equal(false);
+  });
+
   it('is a goal that follows from pods of which some are missing', () => {
     const workloads = [
       { kind: 'Deployment' as const, name: 'backend', uid: 'd', replicas: 3, selector: 'x', images: {} },

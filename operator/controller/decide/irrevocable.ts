@@ -1,20 +1,22 @@
 import type { PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
-import type { RunDecision } from './decision.ts';
+import type { OperatorStatus, RunDecision } from './decision.ts';
 import type { RunObservation } from './observation.ts';
 
 /**
  * Whether a decision begins what cannot be taken back: another start of the runner, undoing the run, a verification that
- * failed, the end of the outage or of the run. Such a one is made on a current look only.
+ * failed, that the fence may be lifted, the end of the outage or of the run. Such a one is made on a current look only.
  */
 export function isIrrevocable(seen: RunObservation, { spec, status, finalizer }: RunDecision): boolean {
   const before = seen.run.status ?? {};
+  const says = (what: (status: OperatorStatus) => unknown) => Boolean(status && what(status)) && !what(before);
   return (
     spec?.runnerEpoch !== undefined ||
     finalizer === 'Remove' ||
     (spec?.goal !== undefined && !seesEveryPod(seen)) ||
-    (status?.failure !== undefined && before.failure === undefined) ||
-    (status?.outcome !== undefined && before.outcome === undefined) ||
-    (status?.outage?.endTime !== undefined && before.outage?.endTime === undefined) ||
+    says(({ failure }) => failure) ||
+    says(({ outcome }) => outcome) ||
+    says(({ workloadsStopped }) => workloadsStopped) ||
+    says(({ outage }) => outage?.endTime) ||
     failedVerifications(status) > failedVerifications(before)
   );
 }

@@ -2,6 +2,7 @@ import type { Reason } from '../../api/reasons.ts';
 import { RUNNER_FORWARD_STEPS, type StepName } from '../../api/step-names.ts';
 import type { RunnerStep } from '../../api/step.ts';
 import type { Draft } from './draft.ts';
+import { sentences } from './sentence.ts';
 import { moment } from './time.ts';
 import { verificationIsWaiting } from './verification-jobs.ts';
 import { hopelessPod, neverBegins, notReadyYet, title } from './workloads.ts';
@@ -112,7 +113,8 @@ function outageTooLong(draft: Draft) {
     };
   }
   const step = currentStep(draft);
-  const waiting = draft.runner?.waitingFor ? ` (${draft.runner.waitingFor})` : '';
+  const words = sentences(draft.runner?.waitingFor, draft.recorded.waitingFor);
+  const waiting = words ? ` (${words})` : '';
   return {
     step,
     reason: 'OutageDeadlineExceeded' as const,

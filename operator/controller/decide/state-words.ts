@@ -5,7 +5,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { StepName } from '../../api/step-names.ts';
 import { allSteps } from './all-steps.ts';
 import { needsHumanMessage, needsHumanReason, type NamedRun } from './needs-human-words.ts';
-import { sentence } from './sentence.ts';
+import { sentence, sentences } from './sentence.ts';
 
 /** A run's state in people's words: the same sentence goes into its condition, its PhaseMigration's and the event. */
 export interface StateWords {
@@ -70,7 +70,8 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
 
 function waiting(status: PhaseMigrationRunStatus): string {
   if (status.runnerPodMessage) return ` The runner’s pod has not started: ${sentence(status.runnerPodMessage)}`;
-  return status.runner?.waitingFor ? ` ${sentence(status.runner.waitingFor)}` : '';
+  const words = sentences(status.runner?.waitingFor, status.waitingFor);
+  return words ? ` ${words}` : '';
 }
 
 function wordsOfEnd(run: NamedRun, status: PhaseMigrationRunStatus): StateWords {

@@ -3,6 +3,7 @@ import type { Draft } from './draft.ts';
 import { allReady } from './forward.ts';
 import { recordEndOfOutage, resumeOutage } from './outage.ts';
 import { failedRollbackStep, isAcceptedAsMigrated } from './resolve.ts';
+import { recordStarting, recordStopped } from './stopped-workloads.ts';
 import { moment } from './time.ts';
 import { bringBack, holdDown, hopelessPod, newImages, notReadyYet, setImagesWhileDown } from './workloads.ts';
 
@@ -25,6 +26,7 @@ export function undo(draft: Draft): 'Stop' | undefined {
 
 /** If the application may be running on the new schema, it is taken down before anything is undone. */
 function takeDownAgain(draft: Draft): void {
+  recordStopped(draft);
   if (!draft.step('ScaleUp')) {
     holdDown(draft, true);
     draft.aim('RolledBack');
@@ -54,11 +56,13 @@ function rollBack(draft: Draft): void {
   }
   if (draft.step('RollbackScaleDown')) draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
   holdDown(draft, true);
+  recordStopped(draft);
   setImagesWhileDown(draft, (recorded) => imagesAfterwards(draft, recorded));
 }
 
 function bringOldBack(draft: Draft): void {
   draft.endScalingDown();
+  recordStarting(draft);
   const scaleUp = draft.step('RollbackScaleUp');
   if (!scaleUp) draft.startStep('RollbackScaleUp');
   else recordEndOfOutage(draft);

@@ -1,5 +1,5 @@
 import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
-import type { SeenWorkload } from './decision.ts';
+import type { SeenWorkload, WorkloadRef } from './decision.ts';
 import type { Draft } from './draft.ts';
 import type { PodObservation, WorkloadObservation } from './observation.ts';
 
@@ -54,8 +54,8 @@ export function newImages(draft: Draft, recorded: RecordedWorkload): Record<stri
 }
 
 /** Whether its new version may boot while the fence keeps it out of the database. */
-export function startsBehindFence(draft: Draft, recorded: RecordedWorkload): boolean {
-  const planned = draft.plan.workloads.find(({ kind, name }) => kind === recorded.kind && name === recorded.name);
+export function startsBehindFence(draft: Draft, workload: WorkloadRef): boolean {
+  const planned = draft.plan.workloads.find(({ kind, name }) => kind === workload.kind && name === workload.name);
   return planned?.startPolicy === 'BehindFence';
 }
 

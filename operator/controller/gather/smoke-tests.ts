@@ -1,10 +1,12 @@
+import { request, type IncomingMessage } from 'node:http';
 import { redact } from '../../kube/redact.ts';
 import type { SmokeTest } from '../../api/plan.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { messageOf } from '../../kube/message-of.ts';
 import { Service } from '../../kube/resource-types.ts';
 import type { SmokeTestObservation } from '../decide/observation.ts';
 
-const REQUEST_TIMEOUT = 3000;
+const REQUEST_TIMEOUT_MILLISECONDS = 3000;
 const LONGEST_BODY = 65_536;
 
 /** Asks a smoke test once. Never throws: a refused connection is an answer, too. */
@@ -24,17 +26,13 @@ export async function askSmokeTest(
   }
   const url = `http://${host}:${http.port}${http.path}`;
   const what = `GET ${http.path} on Service ${http.service}:${http.port}`;
+  // It ends a body that never ends, too.
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MILLISECONDS);
   try {
-    // A redirect could lead anywhere in the cluster: it is an answer, not an errand.
-    const response = await fetch(url, {
-      redirect: 'manual',
-      headers: { 'user-agent': 'phasemigration-operator', connection: 'close' },
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT),
-    });
-    const body = await readStart(response);
-    return { name, ...judge(test, what, response.status, body) };
+    const { status, body } = await get(url, signal);
+    return { name, ...judge(test, what, status, body) };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    const cause = signal.aborted ? `not within ${REQUEST_TIMEOUT_MILLISECONDS / 1000} s` : messageOf(error);
     return { name, passed: false, answer: `${what} was not answered: ${cause}` };
   }
 }
@@ -70,11 +68,22 @@ export function judge(
   return { passed: true, answer: `${what} answered ${status}` };
 }
 
-async function readStart(response: Response): Promise<string> {
-  let text = '';
-  if (!response.body) return text;
+/**
+ * Asks once, on a connection of its own. A redirect could lead anywhere in the cluster: it is an answer, not an errand.
+ * Not `fetch`, which would cost the operator, who never asks anything else that way, an HTTP client of its own.
+ */
+async function get(url: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
+  const headers = { 'user-agent': 'phasemigration-operator', connection: 'close' };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(url, { headers, signal }, resolve).once('error', reject).end();
+  });
+  return { status: response.statusCode ?? 0, body: await readStart(response) };
+}
+
+async function readStart(response: IncomingMessage): Promise<string> {
   const decoder = new TextDecoder();
-  for await (const chunk of response.body) {
+  let text = '';
+  for await (const chunk of response) {
     text += decoder.decode(chunk as Uint8Array, { stream: true });
     if (text.length > LONGEST_BODY) break;
   }

@@ -22,7 +22,8 @@ export async function observeWorkload(
     kind === 'Deployment' ? client.get(Deployment, ref) : client.get(StatefulSet, ref),
     known === undefined ? undefined : podsOf(known),
   ]);
-  if (!object) return { kind, name, pods: [] };
+  // Its pods may outlive it.
+  if (!object) return { kind, name, pods: early?.items.map(observePod) ?? [] };
   const selector = selectorText(object);
   const { items } = early && selector === known ? early : await podsOf(selector);
   return { kind, name, found: describe(object, selector), pods: items.map(observePod) };

@@ -46,8 +46,3 @@ export class Superseded extends Error {
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
-
-/** The sentence of any thrown value. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { redact } from '../../kube/redact.ts';
-import { messageOf } from '../core/failure.ts';
+import { messageOf } from '../../kube/message-of.ts';
 
 type Name = 'pg_dump' | 'pg_restore';
 

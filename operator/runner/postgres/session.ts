@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { ConnectionLost, StepFailure, Unreachable, messageOf } from '../core/failure.ts';
+import { ConnectionLost, StepFailure, Unreachable } from '../core/failure.ts';
+import { messageOf } from '../../kube/message-of.ts';
 import { redact } from '../../kube/redact.ts';
 import type { DatabaseAddress } from './url.ts';
 

@@ -3,6 +3,7 @@ import { openTarget } from '../establish.ts';
 import { readLedger } from '../postgres/ledger.ts';
 import { runStep, skipStep, type Work } from '../work.ts';
 import { unfenceStep } from './fence.ts';
+import { workloadsStopped } from './stopped-workloads.ts';
 
 /**
  * A person says that the database is right as it is: nothing of it is changed. Its ledger tells which version of the
@@ -11,6 +12,7 @@ import { unfenceStep } from './fence.ts';
 export async function acceptAsItIs(work: Work): Promise<void> {
   const { reporter } = work;
   if (reporter.status.acceptedRevision === undefined) await acceptRevision(work);
+  await workloadsStopped(work);
   await unfenceStep(work, 'RollbackUnfence');
 }
 

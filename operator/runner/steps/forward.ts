@@ -5,6 +5,7 @@ import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
 import { databaseExists } from '../postgres/clone.ts';
 import { allTransactional, migrate } from './migrate.ts';
 import { restorePointMethod, takeRestorePoint } from './restore-point.ts';
+import { workloadsStopped } from './stopped-workloads.ts';
 import { verificationJobs } from './verification-jobs.ts';
 
 /** Carries the run through the outage: from the facts, wherever an earlier start of the runner ended. */
@@ -14,6 +15,7 @@ export async function carryThrough(work: Work): Promise<void> {
   // That clients may have written is recorded before they are let in: then everything before it is done.
   const isLifting = status.fence?.state === 'Lifting' || status.fence?.state === 'Lifted';
   if (!isLifting) await behindFence(work);
+  await workloadsStopped(work);
   await unfenceStep(work, 'Unfence', { clientWrites: 'Possible', verificationReleased: false });
 }
 

@@ -1,4 +1,5 @@
-import { messageOf, StepFailure } from '../core/failure.ts';
+import { StepFailure } from '../core/failure.ts';
+import { messageOf } from '../../kube/message-of.ts';
 import { compareFigures } from '../core/snapshots.ts';
 import { currentName, openTarget } from '../establish.ts';
 import { readArchive, type Archive } from '../postgres/archive.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { messageOf, StepFailure } from '../core/failure.ts';
+import { StepFailure } from '../core/failure.ts';
+import { messageOf } from '../../kube/message-of.ts';
 import { closeTarget, currentName, hide, openTarget } from '../establish.ts';
 import { dropDatabase } from '../postgres/clone.ts';
 import { readArchive } from '../postgres/archive.ts';

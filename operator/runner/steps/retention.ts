@@ -1,4 +1,4 @@
-import { messageOf } from '../core/failure.ts';
+import { messageOf } from '../../kube/message-of.ts';
 import { backupsToRemove, type Retention, type StoredBackup } from '../core/retention.ts';
 import type { BackupStore } from '../storage/store.ts';
 import { warn, type Work } from '../work.ts';

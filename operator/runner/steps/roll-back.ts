@@ -13,6 +13,7 @@ import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
 import { releaseBackups, removeOldBackups } from './retention.ts';
 import { restoreBackup } from './restore-backup.ts';
 import { putBackDump, removeDump } from './restore-dump.ts';
+import { workloadsStopped } from './stopped-workloads.ts';
 
 /** Nothing that the run did ever reached the database. */
 export function isUntouched(work: Pick<Work, 'reporter'>): boolean {
@@ -33,6 +34,7 @@ export async function rollBack(work: Work): Promise<void> {
   if (work.spec.resolution?.action === 'Accept') return acceptAsItIs(work);
   // Verified inside a transaction is not yet committed: only both together say that it is undone.
   if (!isDone(reporter.status, 'Rollback') || !isDone(reporter.status, 'VerifyRollback')) await undo(work);
+  await workloadsStopped(work);
   await unfenceStep(work, 'RollbackUnfence');
   if (await databaseExists(work.maintenance, work.names.failed))
     await dropDatabase(work.maintenance, work.names.failed);

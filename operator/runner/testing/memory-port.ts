@@ -9,6 +9,8 @@ export class MemoryRun {
   run: PhaseMigrationRun;
   /** Every status that was acknowledged, in order. */
   readonly history: RunnerStatus[] = [];
+  /** Whether every pod ends as soon as it is told to. */
+  podsEndAtOnce = true;
   readonly #watchers = new Set<(run: PhaseMigrationRun) => void>();
 
   constructor(run: PhaseMigrationRun) {
@@ -20,7 +22,8 @@ export class MemoryRun {
   }
 
   setGoal(goal: Goal): void {
-    this.change({ ...this.run, spec: { ...this.run.spec, goal } });
+    const status = { ...this.run.status, workloadsStopped: this.podsEndAtOnce };
+    this.change({ ...this.run, status, spec: { ...this.run.spec, goal } });
   }
 
   setEpoch(runnerEpoch: number): void {

@@ -53,8 +53,13 @@ function accept(world: World, status: RunnerStatus): void {
   const { direction, startRevision, targetRevision } = world.run!.spec;
   const isTarget = (world.database.schema === 'New') === (direction === 'Up');
   status.acceptedRevision = isTarget ? targetRevision : startRevision;
+  if (mustWaitForPods(world)) return;
   world.unfence();
   status.reachedGoal = 'RolledBack';
+}
+
+function mustWaitForPods({ database, run }: World): boolean {
+  return database.fenced && !run?.status?.workloadsStopped;
 }
 
 function advance(world: World, status: RunnerStatus, failing: Failing, goal: 'Prepared' | 'Migrated'): void {
@@ -64,6 +69,7 @@ function advance(world: World, status: RunnerStatus, failing: Failing, goal: 'Pr
     status.reachedGoal = goal;
     return;
   }
+  if (next === 'Unfence' && mustWaitForPods(world)) return;
   const judged = next === 'Verify' ? verificationOutcome(world, status) : 'Passed';
   if (judged === 'Open') return;
   const fails = failing.has(next) || judged === 'Failed';
@@ -100,15 +106,14 @@ function carryOut(world: World, status: RunnerStatus, step: RunnerStepName): voi
   }
 }
 
+function hasFailedOnTheWayBack({ steps = [] }: RunnerStatus): boolean {
+  return steps.some(({ name, state }) => state === 'Failed' && name.includes('Rollback'));
+}
+
 function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
   if (status.reachedGoal === 'RolledBack') return;
   if (world.run?.spec.resolution?.action === 'Accept') return accept(world, status);
-  if (
-    status.steps?.some(
-      ({ name, state }) => state === 'Failed' && (name.startsWith('Rollback') || name === 'VerifyRollback'),
-    )
-  )
-    return;
+  if (hasFailedOnTheWayBack(status)) return;
   const changed = status.databaseChanged === 'Yes';
   const steps: RunnerStepName[] = ['RollbackFence', 'Rollback', 'VerifyRollback', 'RollbackUnfence'];
   const next = steps.find((name) => !status.steps?.some((step) => step.name === name));
@@ -117,6 +122,7 @@ function rollBack(world: World, status: RunnerStatus, failing: Failing): void {
     return;
   }
   if (!changed && next !== 'RollbackUnfence') return report(status, next, 'Skipped');
+  if (next === 'RollbackUnfence' && mustWaitForPods(world)) return;
   if (failing.has(next) && !world.mended) return report(status, next, 'Failed');
   const { database } = world;
   if (next === 'RollbackFence') {

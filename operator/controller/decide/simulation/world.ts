@@ -234,11 +234,14 @@ export class World {
     this.deployment.generation += 1;
   }
 
-  /** Lets clients in. Promise 2: whoever waits behind the fence must be of the version that the schema was made for. */
+  /**
+   * Lets clients in. Promise 2: whoever waits behind the fence must be of the version that the schema was made for, and
+   * so must who was told to stop and has not yet.
+   */
   unfence(): void {
     this.database.fenced = false;
     if (this.scaledByHand) return;
-    for (const { image } of this.pods.filter(({ terminating }) => !terminating)) this.expectServed(image);
+    for (const { image } of this.pods) this.expectServed(image);
   }
 
   private expectServed(image: string): void {
