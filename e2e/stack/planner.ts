@@ -6,6 +6,7 @@ import type { Cluster } from '../cluster/provider.ts';
 import { openApi, type Thing } from './api.ts';
 import { imageSources } from './images.ts';
 import { helmInstall } from './operator.ts';
+import { podEnd, type EndedPod } from './pod-end.ts';
 import { sql } from './psql.ts';
 import { waitUntil } from './wait.ts';
 
@@ -92,6 +93,18 @@ export async function seedText(data: Dataset[]): Promise<string> {
 
 /** Brings the planner's database to a revision with the runner's `migrate`, outside any run, as a first deployment does. */
 export async function migrateByHand(cluster: Cluster, namespace: string, revision: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const end = await runMigrationPod(cluster, namespace, revision);
+    if (end.succeeded) return;
+    // Now and then the container runtime loses a container that it is about to start: then nothing was migrated.
+    if (!end.startFailed || attempt === MOST_STARTS)
+      throw new Error(`The planner's schema could not be brought to ${revision}:\n${end.story}\n${end.logs}`);
+  }
+}
+
+const MOST_STARTS = 3;
+
+async function runMigrationPod(cluster: Cluster, namespace: string, revision: string) {
   const name = `migrate-${revision}`;
   const selection = [`--namespace=${namespace}`, `pod/${name}`];
   await cluster.exec(['kubectl', 'delete', ...selection, '--ignore-not-found', '--wait']);
@@ -99,16 +112,14 @@ export async function migrateByHand(cluster: Cluster, namespace: string, revisio
     input: JSON.stringify(migrationPod(namespace, name, revision)),
   });
   const api = await openApi(cluster);
-  const phase = await waitUntil(
+  const end = await waitUntil(
     api,
     { path: `/api/v1/namespaces/${namespace}/pods`, fieldSelector: `metadata.name=${name}` },
-    ([pod]: (Thing & { status?: { phase?: string } })[]) =>
-      ['Succeeded', 'Failed'].find((end) => end === pod?.status?.phase),
+    ([pod]: (Thing & EndedPod)[]) => pod && podEnd(pod),
     { within: 90, until: `pod ${name} in namespace ${namespace} has ended`, last: (pods) => JSON.stringify(pods) },
   ).finally(() => api.close());
-  if (phase === 'Succeeded') return;
   const logs = await cluster.exec(['kubectl', 'logs', ...selection, '--all-containers'], { allowFailure: true });
-  throw new Error(`The planner's schema could not be brought to ${revision}:\n${logs.stdout.slice(-4000)}`);
+  return { ...end, logs: logs.stdout.slice(-4000) };
 }
 
 function migrationPod(namespace: string, name: string, revision: string) {
