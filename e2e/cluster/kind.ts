@@ -41,6 +41,13 @@ export async function openKind(progress: Progress): Promise<Cluster> {
   });
 }
 
+/** Builds what `openKind` would have to build first: kind, and a node image where none can be pulled. */
+export async function buildKind(progress: Progress): Promise<void> {
+  await ensurePrograms(['kind', 'kubectl', 'helm'], progress);
+  if ((await hasDockerEngine()) && (await canPull(await publishedNodeImage()))) return;
+  await ensureNodeImage(progress);
+}
+
 /** The clone's kind cluster when it is up; undefined otherwise. Changes nothing. */
 export async function findKind(progress: Progress): Promise<Cluster | undefined> {
   const identity = ownIdentity();

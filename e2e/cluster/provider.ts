@@ -1,12 +1,17 @@
 import type { Cluster, OpenOptions, ProviderName } from './cluster.ts';
 import { openExisting } from './existing.ts';
-import { openKind } from './kind.ts';
+import { buildKind, openKind } from './kind.ts';
 export type { Cluster, OpenOptions, ProviderName } from './cluster.ts';
 
 /** Brings the cluster up, or finds it up (about a second), and repairs what a killed command has left half-made. */
 export function openCluster(options: OpenOptions): Promise<Cluster> {
   const provider = options.provider ?? providerFrom(process.env);
   return provider === 'existing' ? openExisting(options) : openKind(options.progress);
+}
+
+/** Builds ahead, into the cache, what `openCluster` needs; starts nothing, and does nothing for a cluster that exists. */
+export async function buildCluster({ progress }: OpenOptions): Promise<void> {
+  if (providerFrom(process.env) === 'kind') await buildKind(progress);
 }
 
 /**

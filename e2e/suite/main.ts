@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
+import type { Progress } from '../cluster/progress.ts';
+import { BuildBeside } from './build-beside.ts';
 import { count, exitCode, report, seconds, summaryLine, type StageResult } from './results.ts';
 import { runStage, stages, type Stage } from './stages.ts';
 
@@ -20,11 +22,14 @@ const interruption = new AbortController();
 let isSettingUp = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(signal));
 
+const chosen = stages.filter(({ name }) => options.only.includes(name));
+const beside = new BuildBeside(chosen.slice(1).map(({ name }) => name));
 const finished: StageResult[] = [];
-for (const stage of stages.filter(({ name }) => options.only.includes(name))) {
+for (const stage of chosen) {
   if (interruption.signal.aborted) break;
   finished.push(await carryOut(stage));
 }
+await beside.end();
 conclude();
 
 async function carryOut(stage: Stage): Promise<StageResult> {
@@ -52,8 +57,10 @@ async function carryOut(stage: Stage): Promise<StageResult> {
 
 async function setUp(stage: Stage): Promise<void> {
   isSettingUp = true;
+  const tell: Progress = (line) => console.log(`  ${line} …`);
   try {
-    await stage.setUp?.((line) => console.log(`  ${line} …`));
+    await beside.tellingDuring(tell, async () => stage.build?.(tell));
+    await stage.setUp?.(tell);
   } finally {
     isSettingUp = false;
   }

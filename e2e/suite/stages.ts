@@ -1,7 +1,8 @@
 import type { Progress } from '../cluster/progress.ts';
 import { runShortSweeps } from '../../faults/short-form.ts';
 import { findCluster } from '../cluster/find.ts';
-import { openCluster } from '../cluster/provider.ts';
+import { buildCluster, openCluster } from '../cluster/provider.ts';
+import { buildImages } from '../stack/images.ts';
 import { prepareScenarios, removeScenarios } from '../stack/sites.ts';
 import { ensureControlPlaneBinaries } from '../cluster/control-plane.ts';
 import { ensurePrograms } from '../cluster/offline/go-build.ts';
@@ -19,7 +20,12 @@ export interface StageOptions {
 export interface Stage {
   name: TestKind;
   title: string;
-  /** Installs, downloads or builds what the tests need; quick when it is there already. */
+  /**
+   * Installs, downloads or builds what the tests need, to be kept; quick when it is there already. It may happen beside
+   * the tests of an earlier stage.
+   */
+  build?: (progress: Progress) => Promise<unknown>;
+  /** Prepares what was built for these tests. */
   setUp?: (progress: Progress) => Promise<unknown>;
   /** Checks that come before the test files; left out when only some tests are asked for by name. */
   checks?: (signal: AbortSignal) => Promise<TestResult[]>;
@@ -42,7 +48,10 @@ export const stages: Stage[] = [
   {
     name: 'postgres',
     title: 'tests on a real PostgreSQL',
-    setUp: (progress) => ensureSystemPackages(['postgresql-15', 'postgresql-client-15', 'pgbouncer'], progress),
+    build: async (progress) => {
+      await ensureSystemPackages(['postgresql-15', 'postgresql-client-15', 'pgbouncer'], progress);
+      await ensurePrograms(['minio'], progress);
+    },
     timeoutMs: 60_000,
     // Each file has servers of its own, and waits for processes to start much of its time.
     jobs: 2,
@@ -50,7 +59,7 @@ export const stages: Stage[] = [
   {
     name: 'apiserver',
     title: 'tests on a real API server',
-    setUp: async (progress) => {
+    build: async (progress) => {
       await ensureControlPlaneBinaries(progress);
       await ensurePrograms(['kubectl', 'helm'], progress);
     },
@@ -61,7 +70,7 @@ export const stages: Stage[] = [
   {
     name: 'faults',
     title: 'fault sweep, short form',
-    setUp: async (progress) => {
+    build: async (progress) => {
       await ensureControlPlaneBinaries(progress);
       await ensureSystemPackages(['postgresql-15', 'postgresql-client-15'], progress);
     },
@@ -71,6 +80,10 @@ export const stages: Stage[] = [
   {
     name: 'cluster',
     title: 'scenarios on a whole cluster',
+    build: async (progress) => {
+      await buildCluster({ progress });
+      await buildImages(progress);
+    },
     setUp: async (progress) => prepareScenarios(await openCluster({ progress }), progress),
     tearDown: async (progress) => removeScenarios(await findCluster(), progress),
     timeoutMs: 300_000,

@@ -21,11 +21,13 @@ export async function ensurePrograms<Name extends ProgramName>(
   progress: Progress = silent,
 ): Promise<Record<Name, string>> {
   const files = await programFiles(names);
-  const entries = Object.entries(files) as [Name, string][];
-  if (entries.some(([, file]) => !existsSync(file)))
-    await withLock(join(cacheFolder(), 'programs', 'lock'), progress, async () => {
-      for (const [name, file] of entries) if (!existsSync(file)) await build(name, file, progress);
+  for (const [name, file] of Object.entries(files) as [Name, string][]) {
+    if (existsSync(file)) continue;
+    // A lock of its own for each: who needs only one does not wait for all that another command builds.
+    await withLock(`${file}.lock`, progress, async () => {
+      if (!existsSync(file)) await build(name, file, progress);
     });
+  }
   return files;
 }
 
