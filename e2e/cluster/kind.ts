@@ -8,6 +8,7 @@ import { canPull, hasDockerEngine } from './docker.ts';
 import { machineEngine, type Engine } from './engine.ts';
 import { contentHash } from './hash.ts';
 import { ownIdentity, type Identity } from './identity.ts';
+import { kindConfig, kindRecipe } from './kind-config.ts';
 import { withLock } from './lock.ts';
 import { answerOutsideNames, corefile } from './offline/cluster-names.ts';
 import { hasRemains, runningEngine, startEngine, stopEngine } from './offline/engine/docker-daemon.ts';
@@ -16,8 +17,6 @@ import { ensureNodeImage, nodeImageKey } from './offline/node-image.ts';
 import type { Progress } from './progress.ts';
 import type { Cluster } from './cluster.ts';
 import { executor, toolEnvironment } from './tools.ts';
-
-const configFile = join(import.meta.dirname, 'kind.yaml');
 
 /** A kind cluster of this clone, at whatever stage it is. */
 interface Context {
@@ -132,7 +131,7 @@ async function isReady(context: Context, patienceSeconds: number, progress: Prog
 
 /** What a cluster was made after; one that was made after something else is made anew. */
 async function recipe(): Promise<string> {
-  return contentHash([await readFile(configFile), corefile, await nodeImageKey()]);
+  return contentHash([...(await kindRecipe()), corefile, await nodeImageKey()]);
 }
 
 async function create(context: Context, progress: Progress): Promise<void> {
@@ -146,8 +145,8 @@ async function create(context: Context, progress: Progress): Promise<void> {
     const stage = /^ • (.*?)[^\w)]*$/.exec(line)?.[1];
     if (stage) progress(`kind: ${stage}`);
   };
-  const flags = ['--config', configFile, '--image', image, '--kubeconfig', context.kubeconfig, '--wait', '120s'];
-  await kindCommand(context, ['create', 'cluster', ...flags], { onLine });
+  const flags = ['--config', '-', '--image', image, '--kubeconfig', context.kubeconfig, '--wait', '120s'];
+  await kindCommand(context, ['create', 'cluster', ...flags], { onLine, input: await kindConfig() });
   await settle(context, progress);
   await writeFile(readyFileOf(identity), await recipe());
 }

@@ -36,5 +36,5 @@ export async function withLock<T>(file: string, progress: Progress, work: () => 
 
 async function announceWait(file: string, progress: Progress): Promise<void> {
   const owner = await readFile(file, 'utf8').catch(() => '');
-  progress(`waiting for another command (process ${owner || 'unknown'}) that is preparing the same thing`);
+  progress(`waiting for process ${owner || 'unknown'}, which is preparing the same thing`);
 }

@@ -23,7 +23,7 @@ export interface SweepResult {
   restMilliseconds: number;
 }
 
-const SHORT_CASES = 24;
+const SHORT_CASES = 14;
 const QUIET = { long: 60_000, short: 8_000 };
 /** On a machine with nothing else to do a whole run takes less than ten seconds. */
 const REST_MILLISECONDS = 60_000;
