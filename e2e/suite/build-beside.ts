@@ -5,7 +5,7 @@ import { silent, type Progress } from '../cluster/progress.ts';
 
 /** It ends with this process, however that ends. */
 const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=TERM', '--'] : [];
-const program = join(import.meta.dirname, 'build-ahead.ts');
+const buildAhead = join(import.meta.dirname, 'build-ahead.ts');
 
 /** A process beside the tests, at the lowest priority, that builds what later stages need. */
 export class BuildBeside {
@@ -14,7 +14,7 @@ export class BuildBeside {
   #tell: Progress = silent;
 
   /** @param stages names, in the order of their turns; what of it is there already takes no time */
-  constructor(stages: string[]) {
+  constructor(stages: string[], program = buildAhead) {
     const [command, ...args] = [
       ...bound,
       process.execPath,
