@@ -30,10 +30,6 @@ describe('Building beside the tests', () => {
       void beside.tellingDuring(resolve, () => new Promise((done) => setTimeout(done, 5_000).unref()));
     });
     expect(line).to.match(/^\d+ builds for postgres and cluster$/);
-    await beside.tellingDuring(
-      (one) => lines.push(one),
-      () => Promise.resolve(),
-    );
     await beside.end();
     expect(() => process.kill(Number.parseInt(line), 0)).to.throw('ESRCH');
   });
