@@ -30,17 +30,20 @@ export async function runSourceChecks(signal: AbortSignal): Promise<TestResult[]
     new Listr(
       checks.map((check) => ({
         title: check.title,
-        task: async () => {
+        task: async (_, task) => {
           const result = await timed(check, signal);
+          // Nothing is known of a check that was cut off.
+          if (signal.aborted) return task.skip('interrupted');
           results.set(check, result);
           if (result.outcome === 'failed') throw new Error(result.message);
         },
       })),
-      // The other checks read what `generate` writes.
-      { concurrent: 2, exitOnError: false, rendererOptions: { collapseErrors: false } },
+      // The signal is handled once, in main.ts: listr2 would end the process before anything is told.
+      { concurrent: 2, exitOnError: false, registerSignalListeners: false, rendererOptions: { collapseErrors: false } },
     ).run();
+  // The other checks read what it writes.
   await run([generate]);
-  await run(others);
+  if (!signal.aborted) await run(others);
   return sourceChecks.flatMap((check) => results.get(check) ?? []);
 }
 
