@@ -4,9 +4,12 @@ import { expect } from 'chai';
 import { cloneRoot } from '../e2e/cluster/paths.ts';
 import { mutations as ofControl } from './control/mutations.ts';
 import { mutations as ofDatabase } from './database/mutations.ts';
+import { mutations as ofRunner } from './runner/mutations.ts';
+
+const all = [...ofControl, ...ofRunner, ...ofDatabase];
 
 describe('Planted bugs', () => {
-  for (const { name, patches } of [...ofControl, ...ofDatabase])
+  for (const { name, patches } of all)
     it(`fit the sources as they are: ${name}`, async () => {
       for (const { file, find, replace } of patches) {
         const text = await readFile(join(cloneRoot, file), 'utf8');
@@ -16,7 +19,7 @@ describe('Planted bugs', () => {
     });
 
   it('have names of their own', () => {
-    const names = [...ofControl, ...ofDatabase].map(({ name }) => name);
+    const names = all.map(({ name }) => name);
     expect(new Set(names).size).to.equal(names.length);
   });
 });

@@ -42,7 +42,7 @@ export const mutations: Mutation[] = [
     patches: [
       {
         file: KUBE_PORT,
-        find: 'if (isInvalid(error) || isConflict(error)) this.#refuseNewer(await this.get());',
+        find: 'if (isInvalid(error) || isConflict(error)) await this.#lookAtReports();',
         replace: "if (isInvalid(error) || isConflict(error)) throw new Superseded('a conflict');",
       },
     ],
