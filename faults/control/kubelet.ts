@@ -4,7 +4,7 @@ import { Pod } from '../../operator/kube/resource-types.ts';
 import type { KubeObject, ObjectRef, ResourceType } from '../../operator/kube/types.ts';
 import { refOf } from '../../operator/kube/types.ts';
 
-/** A pod takes so long to end once it was told to: longer than the played runner from fence to fence. */
+/** A pod takes so long to end once it was told to. */
 const TERMINATION_MILLISECONDS = 500;
 /** From its node to its first container. */
 const START_MILLISECONDS = 1000;
@@ -41,8 +41,8 @@ export class Kubelet {
   }
 
   /** Every container has stopped. */
-  async remove(pod: Pod): Promise<void> {
-    await delay(TERMINATION_MILLISECONDS);
+  async remove(pod: Pod, afterMilliseconds = TERMINATION_MILLISECONDS): Promise<void> {
+    await delay(afterMilliseconds);
     const { uid } = pod.metadata;
     await this.client.delete(Pod, refOf(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
   }

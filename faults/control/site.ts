@@ -20,6 +20,8 @@ import { playRunner } from './runner.ts';
 export interface Script {
   verificationPasses: boolean;
   answersNoSmokeTest?: boolean;
+  /** How long a pod of the application takes to end once it was told to; as other pods when left out. */
+  drainMilliseconds?: number;
   /** Told before a runner's step; may hold it back. */
   beforeStep?: (step: RunnerStepName, run: PhaseMigrationRun) => Promise<void>;
   /** Told before a verification Job's program ends. */
@@ -120,13 +122,13 @@ export class Site {
   private async attendOne(pod: Pod): Promise<void> {
     const id = pod.metadata.uid ?? '';
     const doing = this.doing.get(id);
+    const component = pod.metadata.labels?.[COMPONENT_LABEL];
     if (isTerminating(pod)) {
       if (doing === 'Ending') return;
       this.doing.set(id, 'Ending');
       this.runners.get(id)?.abort();
-      return this.kubelet.remove(pod);
+      return this.kubelet.remove(pod, component === undefined ? this.script.drainMilliseconds : undefined);
     }
-    const component = pod.metadata.labels?.[COMPONENT_LABEL];
     if (component === undefined) return this.attendApplication(pod);
     if (doing !== undefined || hasEnded(pod)) return;
     this.doing.set(id, 'Starting');
