@@ -168,6 +168,16 @@ describe('WorkQueue', () => {
     await manual().queue.shutdown();
   });
 
+  it('processes a key once that was added meanwhile and is to be looked at again at once', async () => {
+    const { queue, started, running, finish } = manual(2);
+    queue.add('a');
+    queue.add('a');
+    await finish('a', { result: 'RequeueAfter', milliseconds: 0 });
+    expect([started.length, running.size, queue.running]).to.deep.equal([2, 1, 1]);
+    await finish('a');
+    expect(started.length).to.equal(2);
+  });
+
   it('processes every key after its last change and never twice at a time, whatever happens in whatever order', async () => {
     const key = fc.constantFrom('a', 'b', 'c', 'd');
     const outcome: fc.Arbitrary<Outcome> = fc.oneof(

@@ -157,8 +157,9 @@ export class WorkQueue {
     const again = this.#running.get(key)?.again === true;
     this.#running.delete(key);
     if (!this.#closed) {
-      this.#settle(key, outcome);
+      // Before the outcome, which may add the key at once: waiting already, it is not begun a second time beside itself.
       if (again) this.#waiting.set(key, this.#clock.now());
+      this.#settle(key, outcome);
       this.#startNext();
     }
     if (this.#running.size === 0) this.#idle();
