@@ -30,6 +30,7 @@ export async function runSourceChecks(signal: AbortSignal): Promise<TestResult[]
     new Listr(
       checks.map((check) => ({
         title: check.title,
+        skip: () => signal.aborted && 'interrupted',
         task: async (_, task) => {
           const result = await timed(check, signal);
           // Nothing is known of a check that was cut off.

@@ -65,11 +65,14 @@ export class OperatorProcess {
     });
     this.child = child;
     this.killed = false;
+    let lastWord = 'no word';
     createInterface({ input: child.stderr }).on('line', (line) => {
+      lastWord = line;
       this.log.push(line);
       if (this.log.length > LOG_LINES) this.log.shift();
     });
-    child.once('exit', (code, signal) => void this.onExit(child, code, signal));
+    // Not `exit`: its last word may still be on its way then, and another replica's would be taken for it.
+    child.once('close', (code, signal) => void this.onEnd(child, `exit code ${code ?? signal}: ${lastWord}`));
   }
 
   /** As the kernel does when memory is short: at once, in the middle of anything. Resolves when it is gone. */
@@ -101,10 +104,9 @@ export class OperatorProcess {
     await gone;
   }
 
-  private async onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): Promise<void> {
+  private async onEnd(child: ChildProcess, end: string): Promise<void> {
     if (this.stopping) return;
-    if (!this.killed || child === this.frozen)
-      this.ends.push(`exit code ${code ?? signal}: ${this.log.at(-1) ?? 'no word'}`);
+    if (!this.killed || child === this.frozen) this.ends.push(end);
     // The replica that took its place goes on alone.
     if (child === this.frozen) return;
     await delay(RESTART_MILLISECONDS);

@@ -166,7 +166,7 @@ const migrations = z
       .object({ name: objectName('Name of a ConfigMap in the same namespace.') })
       .optional()
       .describe('A ConfigMap with the migration files, for small ones.'),
-    from: revision('The revision that must be in the database now.'),
+    from: revision('The revision that must be in the database now. Where `to` is there already, nothing is done.'),
     to: revision('The revision that must be there afterwards.'),
   })
   .meta({
