@@ -16,6 +16,14 @@ const LOOK_MILLISECONDS = 200;
 /** Whoever has something to do about a run does it within a second. */
 const IDLE_MILLISECONDS = 5000;
 
+/** One that has ended is nobody's any more: what is asked for after it is a run of the version that is there. */
+function hasStrangeRun({ seen }: Site): boolean {
+  return [...seen.runs.values()].some(
+    ({ metadata, spec, status }) =>
+      spec.protocol > RUN_PROTOCOL && (status?.outcome === undefined || metadata.finalizers?.length),
+  );
+}
+
 /**
  * After a downgrade: waits until the older version has been idle for a while, and starts the newer one in its place.
  *
@@ -33,9 +41,11 @@ export async function bringNewerBack(
   const works = () => calls().filter((call) => call.class === 'Work');
   // The Lease of the one that was killed has to run out first.
   const leadsSince = () => calls().find((call) => call.class === 'Lease')?.at ?? Date.now();
-  while (Date.now() - Math.max(leadsSince(), works().at(-1)?.at ?? 0) < IDLE_MILLISECONDS)
+  let isStrange = hasStrangeRun(site);
+  while (Date.now() - Math.max(leadsSince(), works().at(-1)?.at ?? 0) < IDLE_MILLISECONDS) {
+    if (works().length === 0) isStrange = hasStrangeRun(site);
     await delay(LOOK_MILLISECONDS, undefined, { signal });
-  const isStrange = [...site.seen.runs.values()].some(({ spec }) => spec.protocol > RUN_PROTOCOL);
+  }
   operator.program = newer;
   await operator.kill();
   proxy.faulted();
