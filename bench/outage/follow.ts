@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
+import { endsWithUs } from '../../e2e/cluster/ends-with-us.ts';
 import type { Cluster } from '../../e2e/cluster/provider.ts';
 
 /** A command that goes on until it is told to end. */
@@ -13,12 +14,9 @@ export interface Follower {
   kill(): Promise<void>;
 }
 
-/** Makes the kernel end the command with this process, however that ends. */
-const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=TERM', '--'] : [];
-
 /** Starts a command where the cluster can be reached and hands each line that it writes on as soon as it comes. */
 export function followLines(cluster: Cluster, command: string[], onLine: (line: string) => void): Follower {
-  const [program, ...args] = [...bound, ...cluster.nsenterPrefix, ...command] as [string, ...string[]];
+  const [program, ...args] = [...endsWithUs('TERM'), ...cluster.nsenterPrefix, ...command] as [string, ...string[]];
   const child = execa(program, args, { env: cluster.env, stdin: 'pipe', buffer: { stdout: false }, reject: false });
   let ended = false;
   let errors = '';

@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { endsWithUs } from './ends-with-us.ts';
 
 export interface CommandOptions {
   cwd?: string;
@@ -19,16 +20,13 @@ export interface CommandResult {
   code: number;
 }
 
-/** Makes the kernel end a command as soon as this process is gone, so that a killed command leaves none working on. */
-const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=KILL', '--'] : [];
-
 /**
  * Runs a command to its end and collects its output.
  *
  * @throws Error naming the command and quoting its last lines, unless `allowFailure` is set
  */
 export async function run(command: string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const [program, ...args] = [...bound, ...command] as [string, ...string[]];
+  const [program, ...args] = [...endsWithUs('KILL'), ...command] as [string, ...string[]];
   const child = execa(program, args, {
     ...(options.cwd ? { cwd: options.cwd } : {}),
     ...(options.env ? { env: options.env } : {}),

@@ -93,18 +93,6 @@ export async function seedText(data: Dataset[]): Promise<string> {
 
 /** Brings the planner's database to a revision with the runner's `migrate`, outside any run, as a first deployment does. */
 export async function migrateByHand(cluster: Cluster, namespace: string, revision: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const end = await runMigrationPod(cluster, namespace, revision);
-    if (end.succeeded) return;
-    // Now and then the container runtime loses a container that it is about to start: then nothing was migrated.
-    if (!end.startFailed || attempt === MOST_STARTS)
-      throw new Error(`The planner's schema could not be brought to ${revision}:\n${end.story}\n${end.logs}`);
-  }
-}
-
-const MOST_STARTS = 3;
-
-async function runMigrationPod(cluster: Cluster, namespace: string, revision: string) {
   const name = `migrate-${revision}`;
   const selection = [`--namespace=${namespace}`, `pod/${name}`];
   await cluster.exec(['kubectl', 'delete', ...selection, '--ignore-not-found', '--wait']);
@@ -118,8 +106,10 @@ async function runMigrationPod(cluster: Cluster, namespace: string, revision: st
     ([pod]: (Thing & EndedPod)[]) => pod && podEnd(pod),
     { within: 90, until: `pod ${name} in namespace ${namespace} has ended`, last: (pods) => JSON.stringify(pods) },
   ).finally(() => api.close());
+  if (end.succeeded) return;
   const logs = await cluster.exec(['kubectl', 'logs', ...selection, '--all-containers'], { allowFailure: true });
-  return { ...end, logs: logs.stdout.slice(-4000) };
+  const story = [end.story, logs.stdout.slice(-4000)].join('\n');
+  throw new Error(`The planner's schema could not be brought to ${revision}:\n${story}`);
 }
 
 function migrationPod(namespace: string, name: string, revision: string) {

@@ -15,14 +15,13 @@ describe('The end of a pod', () => {
     const init = { name: 'migrations', ...terminated(128, 'StartError', 'failed to create containerd task') };
     expect(podEnd({ status: { phase: 'Failed', initContainerStatuses: [init] } })).to.deep.equal({
       succeeded: false,
-      startFailed: true,
       story: 'container migrations: StartError (exit code 128) failed to create containerd task',
     });
     const failed = { name: 'migrate', ...terminated(1, 'Error') };
     const copied = { name: 'migrations', ...terminated(0, 'Completed') };
     expect(
       podEnd({ status: { phase: 'Failed', initContainerStatuses: [copied], containerStatuses: [failed] } }),
-    ).to.deep.equal({ succeeded: false, startFailed: false, story: 'container migrate: Error (exit code 1)' });
+    ).to.deep.equal({ succeeded: false, story: 'container migrate: Error (exit code 1)' });
   });
 
   it('has the pod’s own reason when the kubelet would not have it', () => {

@@ -17,11 +17,6 @@ interface ContainerStatus {
 /** How a pod that is not restarted has ended. */
 export interface PodEnd {
   succeeded: boolean;
-  /**
-   * Whether the container runtime itself failed to start one of its containers (reason StartError). The containers after
-   * that one did not run and those before it had succeeded.
-   */
-  startFailed: boolean;
   /** One line for each container that did not end well, or the pod's own reason. */
   story: string;
 }
@@ -40,7 +35,6 @@ export function podEnd({ status = {} }: EndedPod): PodEnd | undefined {
   const own = [status.reason, status.message].filter((word) => word !== undefined);
   return {
     succeeded: status.phase === 'Succeeded',
-    startFailed: ends.some(({ reason }) => reason === 'StartError'),
     story: [...(own.length > 0 ? [own.join(': ')] : []), ...lines].join('\n'),
   };
 }

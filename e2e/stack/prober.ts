@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { endsWithUs } from '../cluster/ends-with-us.ts';
 import { cloneRoot } from '../cluster/paths.ts';
 import type { Given } from './given.ts';
 import { oldImage, type Site } from './site.ts';
@@ -21,7 +22,6 @@ export interface Prober {
 }
 
 const POD = 'prober';
-const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=TERM', '--'] : [];
 
 /** Starts the prober and resolves when the application has answered it. */
 export async function startProber(site: Site, given: Given): Promise<Prober> {
@@ -52,7 +52,7 @@ export async function startProber(site: Site, given: Given): Promise<Prober> {
     '20',
     '1000',
   ];
-  const [file, ...args] = [...bound, ...site.cluster.nsenterPrefix, ...command] as [string, ...string[]];
+  const [file, ...args] = [...endsWithUs('TERM'), ...site.cluster.nsenterPrefix, ...command] as [string, ...string[]];
   const child = execa(file, args, { env: site.cluster.env, stdin: 'pipe', buffer: { stdout: false }, reject: false });
   let rows: [number, number, number, string][] = [];
   const answered = new Promise<void>((resolve) => {

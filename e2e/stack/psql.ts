@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
+import { endsWithUs } from '../cluster/ends-with-us.ts';
 import { planner } from '../cluster/names.ts';
 import type { Cluster } from '../cluster/provider.ts';
 
@@ -88,9 +89,6 @@ export interface HeldSession {
   release(): Promise<void>;
 }
 
-/** Makes the kernel end the command with this process, however that ends. */
-const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=TERM', '--'] : [];
-
 /**
  * Opens a session in the pod of PostgreSQL that stays until it is released.
  *
@@ -109,7 +107,10 @@ async function openSession(
   at: { namespace: string; database: string },
   statement: string,
 ): Promise<HeldSession> {
-  const [program, ...args] = [...bound, ...cluster.nsenterPrefix, ...psqlInPod(at)] as [string, ...string[]];
+  const [program, ...args] = [...endsWithUs('TERM'), ...cluster.nsenterPrefix, ...psqlInPod(at)] as [
+    string,
+    ...string[],
+  ];
   const child = execa(program, args, { env: cluster.env, stdin: 'pipe', buffer: { stdout: false }, reject: false });
   const lines = createInterface({ input: child.stdout });
   let answer: string[] = [];

@@ -26,9 +26,8 @@ describe('Building beside the tests', () => {
         'setInterval(() => console.log(`${process.pid} builds for ${process.argv.slice(2).join(" and ")}`), 5);',
       ),
     );
-    const line = await new Promise<string>((resolve) => {
-      void beside.tellingDuring(resolve, () => new Promise((done) => setTimeout(done, 5_000).unref()));
-    });
+    const told = Promise.withResolvers<string>();
+    const line = await beside.tellingDuring(told.resolve, () => told.promise);
     expect(line).to.match(/^\d+ builds for postgres and cluster$/);
     await beside.end();
     expect(() => process.kill(Number.parseInt(line), 0)).to.throw('ESRCH');

@@ -1,10 +1,9 @@
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { endsWithUs } from '../cluster/ends-with-us.ts';
 import { silent, type Progress } from '../cluster/progress.ts';
 
-/** It ends with this process, however that ends. */
-const bound = process.platform === 'linux' ? ['setpriv', '--pdeathsig=TERM', '--'] : [];
 const buildAhead = join(import.meta.dirname, 'build-ahead.ts');
 
 /** A process beside the tests, at the lowest priority, that builds what later stages need. */
@@ -16,7 +15,7 @@ export class BuildBeside {
   /** @param stages names, in the order of their turns; what of it is there already takes no time */
   constructor(stages: string[], program = buildAhead) {
     const [command, ...args] = [
-      ...bound,
+      ...endsWithUs('TERM'),
       process.execPath,
       '--disable-warning=ExperimentalWarning',
       program,
