@@ -1,4 +1,5 @@
 import { StepFailure } from './core/failure.ts';
+import type { LedgerState } from './core/ledger.ts';
 import { isViolation, judgeHistory, planOperations, type Migration, type Operation } from './core/migrations.ts';
 import { applicationByHand, ByHandLock } from './by-hand-lock.ts';
 import { loadMigrations } from './files.ts';
@@ -49,10 +50,21 @@ async function migrateOn(session: Session, lock: ByHandLock, options: ByHandOpti
   await createLedger(session);
   if (options.baseline) await declareBaseline(session, migrations, { ...options, baseline: options.baseline });
   const ledger = await readLedger(session);
+  refuseUnexplained(ledger, session.database);
   const wrong = [...violations, ...syntax, ...judgeHistory(migrations, ledger?.applied ?? [])];
   if (wrong[0]) throw new StepFailure(wrong[0].reason, wrong.map(({ message }) => message).join('\n'));
   if (ledger?.revision === options.to) return options.print(`already at ${options.to}`);
   await carryOut(session, lock, operationsTo(migrations, ledger?.revision, options), options);
+}
+
+/** How far it came is not known: neither trying it again nor leaving it out can be right. */
+function refuseUnexplained(ledger: LedgerState | undefined, database: string): void {
+  const begun = (ledger?.unexplained ?? []).map(({ name, direction }) => `"${name}" (${direction})`);
+  if (begun.length === 0) return;
+  throw new StepFailure(
+    'UnexpectedRevision',
+    `the ledger of database "${database}" says that ${begun.join(', ')} was begun outside a transaction and not how it ended; find out how far it came, bring that to an end by hand, and record it before anything else: a row in phasemigration.ledger like the one with state "started", with state "applied" if all of it is there, or "failed" if nothing of it is`,
+  );
 }
 
 function operationsTo(migrations: Migration[], from: string | undefined, options: ByHandOptions): Operation[] {
