@@ -1,9 +1,10 @@
-import type { Goal, RunnerStatus } from '../api/phase-migration-run.ts';
+import type { Goal } from '../api/phase-migration-run.ts';
 import type { PhaseMigrationRun } from '../api/resources.ts';
-import { RUNNER_FORWARD_STEPS, RUNNER_ROLLBACK_STEPS } from '../api/step-names.ts';
+import { RUNNER_FORWARD_STEPS } from '../api/step-names.ts';
 import { Interrupted, StepFailure } from './core/failure.ts';
 import { applicationName, databaseNames, type RunIdentity } from './core/names.ts';
 import { establish } from './establish.ts';
+import { GOAL_ORDER, isBlocked, isForPeople, isWaiting } from './goals.ts';
 import { refuseAnotherServer } from './server-identity.ts';
 import { keepAlive } from './heartbeat.ts';
 import { HolderRow } from './holder-row.ts';
@@ -19,9 +20,6 @@ import { prepare } from './steps/prepare.ts';
 import { releaseBackups } from './steps/retention.ts';
 import { finish, isStuck, isUntouched, leavesNothing, rollBack } from './steps/roll-back.ts';
 import { isDone, latestStep, recordStep, stepOf, warn, type Work } from './work.ts';
-
-/** Goals only move on. */
-export const GOAL_ORDER: Record<Goal, number> = { Prepared: 0, Migrated: 1, RolledBack: 2, Finished: 3 };
 
 /** What an attempt shares with those before and after it. */
 export interface Surroundings {
@@ -52,27 +50,36 @@ export class Attempt {
   }
 
   async run(): Promise<'Finished'> {
-    const { reporter } = this.#around;
+    const { reporter, latest } = this.#around;
     for (;;) {
       this.#abort.signal.throwIfAborted();
-      const { goal } = this.#around.latest().spec;
-      if (reporter.status.reachedGoal === goal && (goal !== 'Prepared' || this.#work)) {
-        if (goal === 'Finished') return await this.#farewell();
-        await this.#idle();
-        continue;
-      }
-      if (isBlocked(reporter.status, goal)) {
-        await this.#idle();
-        continue;
-      }
-      await this.#pursue(goal);
+      const { goal } = latest().spec;
+      const { reachedGoal } = reporter.status;
+      if (goal === 'Finished' && reachedGoal === goal) return await this.#farewell();
+      // What was prepared was prepared for these sessions.
+      const mustPrepare = goal === 'Prepared' && reachedGoal === goal && !this.#work;
+      if (isWaiting(latest(), reporter.status) && !mustPrepare) await this.#idle(goal);
+      else await this.#pursue(goal);
     }
   }
 
-  /** Waits for a change of the run; that a person must decide is told to others, too. */
-  #idle(): Promise<void> {
-    this.#holder?.write();
-    return this.#around.changed();
+  /**
+   * Waits for a change of the run; that a person must decide is told to others, too. What has been touched is kept for
+   * the run meanwhile: its lock is taken again after a loss and in a new start, or others would begin on it.
+   */
+  async #idle(goal: Goal): Promise<void> {
+    const { towards, changed } = this.#around;
+    if (this.#work || isUntouched(this.#around)) {
+      this.#holder?.write();
+      return changed();
+    }
+    // Another goal is not kept waiting by this.
+    towards(goal);
+    try {
+      await this.#established(goal);
+    } finally {
+      towards(undefined);
+    }
   }
 
   async #pursue(goal: Goal): Promise<void> {
@@ -200,7 +207,7 @@ export class Attempt {
       open: () => Session.open(address, maintenance.database, application),
       state: () => ({
         step: latestStep(reporter.status),
-        state: isForPeople(latest(), reporter) ? 'NeedsHuman' : 'Working',
+        state: isForPeople(latest(), reporter.status) ? 'NeedsHuman' : 'Working',
       }),
       onProblem: (problem) => warn(reporter, problem),
       onLockLost: () => this.#abort.abort(new Interrupted('the lock is not held any more')),
@@ -264,16 +271,4 @@ function recordOutsideStep(reporter: Reporter, goal: Goal, { reason, message }: 
   const now = new Date().toISOString();
   const startTime = stepOf(reporter.status, name)?.startTime ?? now;
   recordStep(reporter, { name, state: 'Failed', reason, message, startTime, completionTime: now });
-}
-
-/** The way back has failed, or the operator says that a person must decide. */
-function isForPeople({ status, spec }: PhaseMigrationRun, reporter: Reporter): boolean {
-  return status?.outcome === 'NeedsHuman' || (spec.goal === 'RolledBack' && isBlocked(reporter.status, spec.goal));
-}
-
-/** A step has failed on the way to this goal: only another goal can go on from there. */
-function isBlocked(status: RunnerStatus, goal: Goal): boolean {
-  const steps: readonly string[] =
-    goal === 'RolledBack' ? RUNNER_ROLLBACK_STEPS : goal === 'Finished' ? [] : RUNNER_FORWARD_STEPS;
-  return (status.steps ?? []).some(({ name, state }) => state === 'Failed' && steps.includes(name));
 }

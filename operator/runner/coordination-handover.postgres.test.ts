@@ -135,9 +135,14 @@ describe('Work on a database', function () {
       await expectExactly(scenario, MIGRATED);
     });
 
-    it('and waited for a person anyway is taken over from at once', async () => {
+    it('and waits for a person is waited for like any other', async () => {
       scenario = await Scenario.create(server);
       await lost('NeedsHuman', '1 second');
+      const refusal = await byHand().then(() => 'migrated', String);
+      expect(refusal).match(
+        /by run north\/lost-1 .*, which waits for a person’s decision, at step Migrate, .* may come/,
+      );
+      await server.psql(`UPDATE phasemigration.holder SET heartbeat_at = now() - interval '61 seconds'`);
       const printed: string[] = [];
       await byHand('0002', printed);
       expect(printed[0]).match(

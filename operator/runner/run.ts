@@ -4,8 +4,9 @@ import type { PhaseMigrationRun } from '../api/resources.ts';
 import type { RunResolution } from '../api/resolution.ts';
 import { RUNNER_ROLLBACK_STEPS } from '../api/step-names.ts';
 import { backoffDelay, pause as quietPause } from '../kube/timing.ts';
-import { Attempt, GOAL_ORDER } from './attempt.ts';
+import { Attempt } from './attempt.ts';
 import { Interrupted, Superseded } from './core/failure.ts';
+import { GOAL_ORDER, isWaiting } from './goals.ts';
 import { messageOf } from '../kube/message-of.ts';
 import type { RunIdentity } from './core/names.ts';
 import type { RunnerOptions } from './options.ts';
@@ -138,7 +139,7 @@ class Runner {
     const isUnderWay = step && stepOf(status, step)?.state === 'Running';
     const place = isUnderWay ? `step ${step}` : `the way to goal ${goal}`;
     // Whoever has nothing to do may lose its sessions as often as it likes.
-    if (status.reachedGoal === goal) this.#losses = undefined;
+    if (isWaiting(this.#latest, status)) this.#losses = undefined;
     else this.#losses = { place, count: this.#losses?.place === place ? this.#losses.count + 1 : 1, because };
     const trouble = this.#trouble();
     if (trouble) this.#reporter.update({ waitingFor: trouble });

@@ -92,7 +92,7 @@ async function describeRefusal(session: Session, { what }: Wanted, other: OtherS
 
 /** A run whose lock is free for a moment, in the middle of its work: a broken connection, or another pod for it. */
 function mayComeBack(earlier: HolderRow, { holder }: Claim): boolean {
-  return earlier.state === 'Working' && earlier.silentSeconds < SILENCE_SECONDS && !isSame(earlier, holder);
+  return earlier.silentSeconds < SILENCE_SECONDS && !isSame(earlier, holder);
 }
 
 function waitFor(earlier: HolderRow, { database }: Claim): Refusal {
