@@ -12,17 +12,15 @@ const ANSWER_WITHIN_MS = 20_000;
  */
 export function keepAlive(session: Session, onSilence: () => void): () => void {
   let deadline: NodeJS.Timeout | undefined;
+  const answered = () => {
+    clearTimeout(deadline);
+    deadline = undefined;
+  };
   const beat = setInterval(() => {
     if (deadline) return;
     deadline = setTimeout(onSilence, ANSWER_WITHIN_MS);
-    session.query('SELECT 1').then(
-      () => {
-        clearTimeout(deadline);
-        deadline = undefined;
-      },
-      // Whoever lost the connection hears of it from the session itself.
-      () => clearTimeout(deadline),
-    );
+    // What is refused is an answer, too; whoever lost the connection hears of it from the session itself.
+    session.query('SELECT 1').then(answered, answered);
   }, BEAT_EVERY_MS);
   return () => {
     clearInterval(beat);
