@@ -6,7 +6,7 @@ import { applicationName, databaseNames, type RunIdentity } from './core/names.t
 import { establish } from './establish.ts';
 import { GOAL_ORDER, isBlocked, isForPeople, isWaiting } from './goals.ts';
 import { refuseAnotherServer } from './server-identity.ts';
-import { keepAlive } from './heartbeat.ts';
+import { isAtWork, keepAlive } from './heartbeat.ts';
 import { HolderRow } from './holder-row.ts';
 import type { RunnerOptions } from './options.ts';
 import { forgetRun } from './forget-run.ts';
@@ -177,9 +177,10 @@ export class Attempt {
     if (warning) warn(reporter, warning);
     await refuseAnotherServer(maintenance, address, reporter);
     const holder = this.#tellOthers(address, maintenance, claim.holder);
-    this.#stopHeartbeat = keepAlive(maintenance, () =>
-      this.#abort.abort(new Interrupted('the database stopped answering')),
-    );
+    this.#stopHeartbeat = keepAlive(maintenance, {
+      isAtWork: () => isAtWork(maintenance, () => Session.open(address, maintenanceDatabase, application)),
+      onSilence: () => this.#abort.abort(new Interrupted('the database stopped answering')),
+    });
     return {
       ...{ run: identity, spec, epoch: this.#options.epoch, reporter, sessions, maintenance, holder, latest, changed },
       names: databaseNames(address.database, identity.uid),

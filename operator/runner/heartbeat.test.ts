@@ -25,9 +25,12 @@ describe('The heartbeat', () => {
   }
 
   /** A session that answers in turn; after that never again. */
-  function listenTo(answers: (() => Promise<unknown>)[]): void {
+  function listenTo(
+    answers: (() => Promise<unknown>)[],
+    isAtWork: () => Promise<boolean> = () => Promise.resolve(false),
+  ): void {
     const query = () => answers.shift()?.() ?? new Promise(() => undefined);
-    stop = keepAlive({ query } as unknown as Session, () => silences++);
+    stop = keepAlive({ query } as unknown as Session, { isAtWork, onSilence: () => silences++ });
   }
 
   const answer = () => Promise.resolve([]);
@@ -39,12 +42,36 @@ describe('The heartbeat', () => {
     expect(silences).equal(0);
   });
 
-  it('tells when a session has not answered for 20 s', async () => {
-    listenTo([answer, answer]);
-    await pass(34);
+  const never = () => new Promise<never>(() => undefined);
+  const unreachable = () => Promise.reject(new Error('cannot reach database "postgres"'));
+
+  for (const [what, isAtWork] of Object.entries({ 'is not asked in time': never, 'cannot be asked': unreachable }))
+    it(`tells within 20 s that a session does not answer, and the server ${what}`, async () => {
+      listenTo([answer, answer], isAtWork);
+      await pass(29);
+      expect(silences).equal(0);
+      await pass(7);
+      expect(silences).equal(1);
+    });
+
+  it('is patient while the server is at work on a statement, and no longer', async () => {
+    let isBusy = true;
+    listenTo([answer], () => Promise.resolve(isBusy));
+    await pass(300);
     expect(silences).equal(0);
-    await pass(2);
+    isBusy = false;
+    await pass(20);
     expect(silences).equal(1);
+  });
+
+  it('does not doubt a session that answers while somebody else is asked about it', async () => {
+    let answerNow: () => void = () => undefined;
+    const late = () => new Promise<void>((resolve) => (answerNow = resolve));
+    listenTo([late, ...Array.from({ length: 100 }, () => answer)], never);
+    await pass(22);
+    answerNow();
+    await pass(60);
+    expect(silences).equal(0);
   });
 
   it('goes on after a question that was refused', async () => {
