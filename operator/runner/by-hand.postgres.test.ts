@@ -52,4 +52,13 @@ describe('By hand', function () {
       expect(await scenario.ledger()).equal('0001 up applied, 0002 up started, 0002 up failed, 0002 up applied');
     });
   });
+
+  it('nothing is undone in a database without a ledger, and nothing done instead', async () => {
+    scenario = await Scenario.create(server, { at: 'none' });
+    const { reason, message } = await refusalOf(scenario.byHand('0001', 'down'));
+    expect(reason).equal('UnexpectedRevision');
+    expect(message).match(/^nothing is applied to database "shop \d+" that could be undone/);
+    expect(await scenario.sql(`SELECT to_regclass('public.item') IS NULL`)).equal('t');
+    expect(await scenario.ledger()).equal('');
+  });
 });

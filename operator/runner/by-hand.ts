@@ -69,6 +69,7 @@ function refuseUnexplained(ledger: LedgerState | undefined, database: string): v
 
 function operationsTo(migrations: Migration[], from: string | undefined, options: ByHandOptions): Operation[] {
   if (from === undefined) {
+    if (options.direction === 'down') throw nothingToUndo(options);
     const last = migrations.findIndex(({ revision }) => revision === options.to);
     if (last < 0) throw new StepFailure('UnknownRevision', `revision "${options.to}" has no migration file`);
     return migrations.slice(0, last + 1).map((migration) => ({ migration, direction: 'up' }));
@@ -78,6 +79,14 @@ function operationsTo(migrations: Migration[], from: string | undefined, options
   const violation = plan.find(isViolation);
   if (violation) throw new StepFailure(violation.reason, violation.message);
   return plan.filter((item): item is Operation => !isViolation(item));
+}
+
+function nothingToUndo({ databaseUrl, to }: ByHandOptions): StepFailure {
+  const { database } = parseDatabaseUrl(databaseUrl);
+  return new StepFailure(
+    'UnexpectedRevision',
+    `nothing is applied to database "${database}" that could be undone, by what its ledger says; to apply migrations leave out --down, and what is there already is declared with: --baseline REVISION --to ${to} --down`,
+  );
 }
 
 async function carryOut(
