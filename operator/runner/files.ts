@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../kube/message-of.ts';
-import type { Migration, Violation } from './core/migrations.ts';
+import { StepFailure } from './core/failure.ts';
+import type { Migration, Operation, Violation } from './core/migrations.ts';
 
 const NAME = /^([0-9A-Za-z][-.0-9A-Za-z]*)_[^/]+$/;
 const NO_TRANSACTION = /^--\s*no-transaction\s*$/;
@@ -105,6 +106,32 @@ async function loadOne(
     invalid(`"${name}" cannot be read: ${messageOf(error)}`);
     return undefined;
   }
+}
+
+/** SHA-256 of what an operation carries out. */
+export function checksumOf({ migration, direction }: Operation): string {
+  return migration.kind === 'js' || direction === 'up' ? migration.checksum : sha256(migration.down ?? '');
+}
+
+/** The kubelet updates the files of a ConfigMap in a running pod, too. */
+export function changedSince({ migration }: Operation, judged: string, now: string): StepFailure {
+  return new StepFailure(
+    'MigrationChanged',
+    `the file of migration "${migration.name}" was changed after it was judged before the outage (SHA-256 ${judged.slice(0, 12)}… then, ${now.slice(0, 12)}… now): nobody has seen what it would do. Retry, so that it is judged as it is now`,
+  );
+}
+
+/**
+ * A module is read again by the program that runs it, not from memory.
+ *
+ * @throws StepFailure MigrationChanged when its file is not the one that was loaded
+ */
+export async function refuseChangedModule(operation: Operation): Promise<void> {
+  const { migration, direction } = operation;
+  // What undoes may be mended at any time, and that it cannot be loaded must not keep anybody from undoing otherwise.
+  if (migration.kind !== 'js' || direction === 'down') return;
+  const now = sha256(await readFile(migration.up, 'utf8').catch(() => ''));
+  if (now !== migration.checksum) throw changedSince(operation, migration.checksum, now);
 }
 
 function sha256(text: string): string {

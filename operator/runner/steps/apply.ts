@@ -1,6 +1,7 @@
 import { Umzug } from 'umzug';
 import { StepFailure } from '../core/failure.ts';
 import type { Direction, Migration, Operation } from '../core/migrations.ts';
+import { refuseChangedModule } from '../files.ts';
 import { appendLedger } from '../postgres/ledger.ts';
 import { describeDatabaseError, type Session } from '../postgres/session.ts';
 import { runModule } from '../module-migration.ts';
@@ -86,9 +87,12 @@ async function runOne(migration: Migration, direction: Direction, options: Apply
   if (script === undefined) throw new StepFailure('DownMissing', `migration "${migration.name}" has no down`);
   session.onNotice = (notice) => options.onMessage(migration, notice);
   try {
-    if (migration.kind === 'js')
+    if (migration.kind === 'js') {
+      await refuseChangedModule({ migration, direction });
       await runModule(session, { path: script, direction, transactional: migration.transactional });
-    else if (migration.transactional) await session.query(script);
+      // It may have been changed just before it was read.
+      await refuseChangedModule({ migration, direction });
+    } else if (migration.transactional) await session.query(script);
     else for (const { text } of await statementsOf(script)) await session.query(text);
   } catch (error) {
     throw explainFailure(error, migration, direction);
@@ -114,6 +118,8 @@ export async function applyAlone(operation: Operation, options: ApplyOptions): P
   const { session, author } = options;
   const startedAt = new Date();
   const began = performance.now();
+  // Nothing is announced that is not begun.
+  await refuseChangedModule(operation);
   await appendLedger(session, { migration, direction, state: 'started', startedAt, ...author });
   const invalidBefore = await invalidIndexes(session);
   try {

@@ -1,11 +1,11 @@
 import { planOperations, isViolation, type Operation } from '../core/migrations.ts';
-import { loadMigrations } from '../files.ts';
+import { changedSince, checksumOf, loadMigrations } from '../files.ts';
 import { openTarget } from '../establish.ts';
 import { StepFailure } from '../core/failure.ts';
 import { databaseExists } from '../postgres/clone.ts';
 import { readLedger } from '../postgres/ledger.ts';
 import type { LedgerState } from '../core/ledger.ts';
-import type { Work } from '../work.ts';
+import { stepOf, type Evidence, type Work } from '../work.ts';
 
 /** Loads the migration files and what the run does with them, where that has not been done yet. */
 export async function load(work: Work): Promise<void> {
@@ -16,6 +16,33 @@ export async function load(work: Work): Promise<void> {
   const violation = plan.find(isViolation);
   if (violation) throw new StepFailure(violation.reason, violation.message);
   work.operations = plan as Operation[];
+}
+
+const FILES = 'files';
+/** Evidence is cut: so much of a checksum is enough to tell files apart, for hundreds of migrations. */
+const CHECKSUM_LENGTH = 16;
+
+/** Records what was judged before the outage. */
+export function recordFiles({ operations }: Work, evidence: Evidence): void {
+  const files = operations.map((operation) => [operation.migration.revision, shortChecksumOf(operation)].join(' '));
+  evidence[FILES] = files.join(', ');
+}
+
+function shortChecksumOf(operation: Operation): string {
+  return checksumOf(operation).slice(0, CHECKSUM_LENGTH);
+}
+
+/** The first operation that is not what an earlier start judged before the outage, in a sentence for people. */
+export function changedSinceJudged({ reporter }: Work, operations: Operation[]): StepFailure | undefined {
+  const recorded = stepOf(reporter.status, 'Preflight')?.evidence?.[FILES] ?? '';
+  const judged = new Map(recorded.split(', ').map((file) => file.split(' ') as [string, string | undefined]));
+  for (const operation of operations) {
+    const then = judged.get(operation.migration.revision);
+    // Of the last one that is left where it was cut there is not all of it.
+    if (then?.length === CHECKSUM_LENGTH && then !== shortChecksumOf(operation))
+      return changedSince(operation, then, checksumOf(operation));
+  }
+  return undefined;
 }
 
 /** How far the database says that the run has come. */

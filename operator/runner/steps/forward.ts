@@ -1,6 +1,6 @@
 import { StepFailure } from '../core/failure.ts';
 import { isDone, recordStep, runStep, skipStep, stepOf, type Work } from '../work.ts';
-import { load, readProgress } from './facts.ts';
+import { changedSinceJudged, load, readProgress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
 import { databaseExists } from '../postgres/clone.ts';
 import { allTransactional, migrate } from './migrate.ts';
@@ -26,8 +26,10 @@ async function behindFence(work: Work): Promise<void> {
   const { applied, unexplained, failed } = await readProgress(work);
   if (unexplained) return refuseUnexplained(work, unexplained);
   if (failed) return refuseFailed(work, failed);
-  if (applied === 0) await restorePoint(work);
   const remaining = work.operations.slice(applied);
+  const changed = changedSinceJudged(work, remaining);
+  if (changed) return refuse(work, changed);
+  if (applied === 0) await restorePoint(work);
   const isVerified = allTransactional(work.operations) || isDone(reporter.status, 'Verify');
   if (remaining.length > 0) await migrate(work, remaining);
   else if (isVerified) confirmCommitted(work);
@@ -72,27 +74,25 @@ async function isThere(work: Work, method: 'Template' | 'Dump'): Promise<boolean
   return method === 'Dump' || databaseExists(work.maintenance, work.names.restorePoint);
 }
 
+function refuse(work: Work, failure: StepFailure): Promise<void> {
+  return runStep(work, 'Migrate', 'MigrationFailed', () => Promise.reject(failure));
+}
+
 function refuseUnexplained(work: Work, name: string): Promise<void> {
-  return runStep(work, 'Migrate', 'MigrationFailed', () =>
-    Promise.reject(
-      new StepFailure(
-        'MigrationFailed',
-        `migration "${name}" runs outside a transaction and was begun by an earlier start of the runner; how far it came is not known, and it is never tried again blindly`,
-      ),
-    ),
+  const failure = new StepFailure(
+    'MigrationFailed',
+    `migration "${name}" runs outside a transaction and was begun by an earlier start of the runner; how far it came is not known, and it is never tried again blindly`,
   );
+  return refuse(work, failure);
 }
 
 /** An earlier start wrote that it failed, and could not report so any more. */
 function refuseFailed(work: Work, name: string): Promise<void> {
-  return runStep(work, 'Migrate', 'MigrationFailed', () =>
-    Promise.reject(
-      new StepFailure(
-        'MigrationFailed',
-        `the ledger says that migration "${name}" failed in an earlier start of the runner; a part of what it did may be there, and it is never tried again blindly`,
-      ),
-    ),
+  const failure = new StepFailure(
+    'MigrationFailed',
+    `the ledger says that migration "${name}" failed in an earlier start of the runner; a part of what it did may be there, and it is never tried again blindly`,
   );
+  return refuse(work, failure);
 }
 
 /** An earlier start committed and could not say so any more. */

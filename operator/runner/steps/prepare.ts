@@ -11,6 +11,7 @@ import { bytesInWords } from '../core/words.ts';
 import { runStep, skipStep, warn, type Evidence, type Work } from '../work.ts';
 import { openTarget } from '../establish.ts';
 import { backupStep } from './backup.ts';
+import { recordFiles } from './facts.ts';
 import { gatherFacts } from './preflight-facts.ts';
 import { PREPARATION_QUESTION_MS, startSide } from './questions.ts';
 import { RESTORE_POINT } from './restore-point.ts';
@@ -46,6 +47,7 @@ async function preflight(work: Work, evidence: Evidence): Promise<string> {
     violations.push(...(await askNow(work, target)));
   if (violations.length > 0) throw new StepFailure(violations[0]!.reason, listOf(violations));
   adoptFiles(work, facts);
+  recordFiles(work, evidence);
   for (const warning of [...warnOfOpenings(facts), ...warnOfArchive(facts)]) warn(work.reporter, warning);
   await warnOfStrangers(work, facts);
   const { length } = work.spec.plan.preflight.checks;
