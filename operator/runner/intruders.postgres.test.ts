@@ -36,14 +36,18 @@ describe('Somebody whom the fence does not keep out', function () {
   const logIn = (user: string, database: string, application: string) =>
     Session.open({ ...server, user, database }, database, application);
 
+  const isUnderWay = async () => {
+    const waiting = `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = '${scenario.database}'`;
+    return (await server.psql(waiting)) === '1';
+  };
+
   /** Carries the run out while somebody in that role writes in the middle of the migration, and stays. */
   async function withStranger(user: string, files: Record<string, string>) {
     scenario = await Scenario.create(server, { files, plan: { verification } });
     const hold = await logIn('postgres', 'postgres', `hold ${scenario.database}`);
     const operator = conduct(scenario, {});
     const runner = scenario.start();
-    const isUnderWay = `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = '${scenario.database}'`;
-    await until(20_000, 'the migration', async () => (await server.psql(isUnderWay)) === '1');
+    await until(20_000, 'the migration', isUnderWay);
     stranger = await logIn(user === 'OWNER' ? scenario.owner : user, scenario.database, 'worker of the night');
     const table = files === ALONE ? 'public.item' : 'public.other';
     await stranger.query(`INSERT INTO ${table} VALUES (777, 7)`);
@@ -99,6 +103,34 @@ describe('Somebody whom the fence does not keep out', function () {
     } finally {
       await wire.close();
     }
+  });
+
+  it('while down fails is not lost with the restore point', async () => {
+    const wait = WAITING_FILES['0002_price.up.sql']!.slice(FILES['0002_price.up.sql']!.length + 1);
+    const files = {
+      ...FILES,
+      '0002_price.up.sql': `-- no-transaction\n${FILES['0002_price.up.sql']}`,
+      '0002_price.down.sql': `${wait}; SELECT 1 / 0`,
+    };
+    const rollback = { strategy: 'Down', restorePoint: 'Auto' } as const;
+    scenario = await Scenario.create(server, { files, plan: { verification, rollback } });
+    const hold = await logIn('postgres', 'postgres', `hold ${scenario.database}`);
+    const operator = conduct(scenario, {});
+    scenario.start();
+    await until(20_000, 'down', isUnderWay);
+    stranger = await logIn('worker', scenario.database, 'worker of the night');
+    await stranger.query('INSERT INTO public.item VALUES (777, 7)');
+    await hold.close();
+    await scenario.memory.when(({ clientWrites }) => clientWrites === 'Possible', 'the worker is found');
+    const isDecided = async () =>
+      scenario.memory.runner.restorePoint?.state === 'PutBack' ||
+      (await scenario.holder())?.['state'] === 'NeedsHuman';
+    await until(10_000, 'what becomes of it', isDecided);
+    operator.stop();
+    expect(await scenario.sql('SELECT count(*) FROM item WHERE id = 777'), 'the worker’s row').equal('1');
+    expect(scenario.step('Rollback')?.message).contain('division by zero');
+    expect(scenario.memory.runner.restorePoint?.state).equal('Taken');
+    expect(found()?.join()).contain('"worker of the night" as role "worker"');
   });
 
   it('is not the run’s own pg_dump', async () => {

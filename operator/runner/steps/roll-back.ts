@@ -123,11 +123,13 @@ async function byDown(work: Work, progress: Progress): Promise<void> {
     await rollBackByDown(work, progress);
   } catch (error) {
     if (isTransient(error) || !(await canPutBack(work))) throw error;
+    // Finds and ends whoever got in while `down` was under way, and may have written what a restore would lose.
+    await raiseFence(work, {});
+    if (!(await canPutBack(work))) throw error;
     warn(
       work.reporter,
       `down failed, so the restore point is put back: ${toStepFailure(error, 'RollbackFailed').message}`,
     );
-    await raiseFence(work, {});
     await byRestorePoint(work);
   }
 }
