@@ -126,7 +126,7 @@ export const mutations: Mutation[] = [
       },
       {
         file: 'operator/runner/work.ts',
-        find: '    if (work.signal.aborted) throw new Interrupted(messageOf(error), { cause: error });\n',
+        find: '  if (signal.aborted) throw new Interrupted(messageOf(error), { cause: error });\n',
         replace: '',
       },
     ],

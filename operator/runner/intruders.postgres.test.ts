@@ -105,33 +105,45 @@ describe('Somebody whom the fence does not keep out', function () {
     }
   });
 
-  it('while down fails is not lost with the restore point', async () => {
-    const wait = WAITING_FILES['0002_price.up.sql']!.slice(FILES['0002_price.up.sql']!.length + 1);
-    const files = {
-      ...FILES,
-      '0002_price.up.sql': `-- no-transaction\n${FILES['0002_price.up.sql']}`,
-      '0002_price.down.sql': `${wait}; SELECT 1 / 0`,
-    };
-    const rollback = { strategy: 'Down', restorePoint: 'Auto' } as const;
-    scenario = await Scenario.create(server, { files, plan: { verification, rollback } });
-    const hold = await logIn('postgres', 'postgres', `hold ${scenario.database}`);
-    const operator = conduct(scenario, {});
-    scenario.start();
-    await until(20_000, 'down', isUnderWay);
-    stranger = await logIn('worker', scenario.database, 'worker of the night');
-    await stranger.query('INSERT INTO public.item VALUES (777, 7)');
-    await hold.close();
-    await scenario.memory.when(({ clientWrites }) => clientWrites === 'Possible', 'the worker is found');
-    const isDecided = async () =>
-      scenario.memory.runner.restorePoint?.state === 'PutBack' ||
-      (await scenario.holder())?.['state'] === 'NeedsHuman';
-    await until(10_000, 'what becomes of it', isDecided);
-    operator.stop();
-    expect(await scenario.sql('SELECT count(*) FROM item WHERE id = 777'), 'the worker’s row').equal('1');
-    expect(scenario.step('Rollback')?.message).contain('division by zero');
-    expect(scenario.memory.runner.restorePoint?.state).equal('Taken');
-    expect(found()?.join()).contain('"worker of the night" as role "worker"');
-  });
+  for (const [title, rest, message, failed] of [
+    ['fails', 'SELECT 1 / 0', 'division by zero', ['Rollback']],
+    [
+      'forgets a column',
+      'ALTER TABLE item RENAME COLUMN price TO amount',
+      'after down the schema is not what it was: column public.item.note is new',
+      ['Rollback', 'VerifyRollback'],
+    ],
+  ] as const)
+    it(`while a down that ${title} is under way loses nothing by the restore point`, async () => {
+      const wait = WAITING_FILES['0002_price.up.sql'].slice(FILES['0002_price.up.sql']!.length + 1);
+      const files = {
+        ...FILES,
+        '0002_price.up.sql': `-- no-transaction\n${FILES['0002_price.up.sql']}`,
+        '0002_price.down.sql': `${wait}; ${rest}`,
+      };
+      const rollback = { strategy: 'Down', restorePoint: 'Auto' } as const;
+      scenario = await Scenario.create(server, { files, plan: { verification, rollback } });
+      const hold = await logIn('postgres', 'postgres', `hold ${scenario.database}`);
+      const operator = conduct(scenario, {});
+      scenario.start();
+      await until(20_000, 'down', isUnderWay);
+      stranger = await logIn('worker', scenario.database, 'worker of the night');
+      await stranger.query('INSERT INTO public.item VALUES (777, 7)');
+      await hold.close();
+      const isDecided = async () =>
+        scenario.memory.runner.restorePoint?.state === 'PutBack' ||
+        (await scenario.holder())?.['state'] === 'NeedsHuman';
+      await until(10_000, 'what becomes of it', isDecided);
+      operator.stop();
+      expect(await scenario.sql('SELECT count(*) FROM item WHERE id = 777'), 'the worker’s row').equal('1');
+      const { steps = [], restorePoint, clientWrites } = scenario.memory.runner;
+      const wayBack = steps.filter(({ name }) => name.includes('Rollback'));
+      expect(wayBack.filter(({ state }) => state === 'Failed').map(({ name }) => name)).deep.equal(failed);
+      expect(wayBack.filter(({ state }) => state === 'Running')).deep.equal([]);
+      expect(scenario.step('Rollback')?.message).contain(message);
+      expect({ state: restorePoint?.state, clientWrites }).deep.equal({ state: 'Taken', clientWrites: 'Possible' });
+      expect(found()?.join()).contain('"worker of the night" as role "worker"');
+    });
 
   it('is not the run’s own pg_dump', async () => {
     scenario = await Scenario.create(server, { plan: { rollback: { strategy: 'Auto', restorePoint: 'Dump' } } });

@@ -4,7 +4,15 @@ import type { Reason } from '../api/reasons.ts';
 import { RUNNER_STEPS, type RunnerStepName } from '../api/step-names.ts';
 import type { RunnerStep } from '../api/step.ts';
 import type { Logger } from '../kube/logger.ts';
-import { ConnectionLost, Interrupted, NotReached, StepFailure, Superseded, Unreachable } from './core/failure.ts';
+import {
+  ConnectionLost,
+  Interrupted,
+  NotReached,
+  StepFailure,
+  Superseded,
+  Undecided,
+  Unreachable,
+} from './core/failure.ts';
 import { messageOf } from '../kube/message-of.ts';
 import type { DatabaseNames, RunIdentity } from './core/names.ts';
 import type { Migration, Operation } from './core/migrations.ts';
@@ -86,7 +94,8 @@ export type Evidence = Record<string, string>;
 
 /**
  * Carries a step out and records when it began and ended, what came of it and what was seen. Whatever PostgreSQL refuses
- * fails the step with PostgreSQL's own words; a lost connection or an interruption leaves it Running for the next look.
+ * fails the step with PostgreSQL's own words; a lost connection, an interruption or what is not decided yet leaves it
+ * Running.
  */
 export async function runStep(
   work: Pick<Work, 'reporter' | 'logger' | 'signal' | 'maintenance' | 'holder'>,
@@ -115,20 +124,38 @@ export async function runStep(
     const message = await withPrograms(work, () => body(evidence));
     end({ state: 'Succeeded', ...(message ? { message: cut(message, MAX_MESSAGE) } : {}) });
   } catch (error) {
-    if (isTransient(error)) throw error;
-    // What fails while everything is being cut off has no meaning of its own.
-    if (work.signal.aborted) throw new Interrupted(messageOf(error), { cause: error });
+    assertDecided(work, error);
     if (error instanceof NotReached) {
       end({ state: 'Skipped', message: error.message });
       throw error.failure;
     }
-    // A program that failed because the server went away has told nothing of the step.
-    if (!(error instanceof StepFailure) && sqlState(error) === undefined) await work.maintenance.query('SELECT 1');
-    const failure = toStepFailure(error, fallback);
+    const failure = await failureOf(work, error, fallback);
     Object.assign(evidence, failure.evidence);
     end({ state: 'Failed', reason: failure.reason, message: cut(failure.message, MAX_MESSAGE) });
     throw failure;
   }
+}
+
+function assertDecided({ signal }: Pick<Work, 'signal'>, error: unknown): void {
+  if (isTransient(error) || error instanceof Undecided) throw error;
+  // What fails while everything is being cut off has no meaning of its own.
+  if (signal.aborted) throw new Interrupted(messageOf(error), { cause: error });
+}
+
+/**
+ * What an error says of the step that it ended.
+ *
+ * @throws the error itself, or another transient one, where it says nothing of it
+ */
+export async function failureOf(
+  work: Pick<Work, 'signal' | 'maintenance'>,
+  error: unknown,
+  fallback: Reason,
+): Promise<StepFailure> {
+  assertDecided(work, error);
+  // A program that failed because the server went away has told nothing of the step.
+  if (!(error instanceof StepFailure) && sqlState(error) === undefined) await work.maintenance.query('SELECT 1');
+  return toStepFailure(error, fallback);
 }
 
 /** So often may pg_dump or pg_restore lose its connection while ours lasts, before that fails the step. */
@@ -153,7 +180,7 @@ export function isTransient(error: unknown): boolean {
   return [ConnectionLost, Unreachable, Interrupted, Superseded].some((kind) => error instanceof kind);
 }
 
-export function toStepFailure(error: unknown, fallback: Reason): StepFailure {
+function toStepFailure(error: unknown, fallback: Reason): StepFailure {
   return error instanceof StepFailure ? error : new StepFailure(fallback, describeDatabaseError(error));
 }
 

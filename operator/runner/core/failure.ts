@@ -24,6 +24,17 @@ export class NotReached extends Error {
   }
 }
 
+/** A way failed where another one may still be open: until that is known the step has not failed. */
+export class Undecided extends Error {
+  override readonly name = 'Undecided';
+  readonly failure: StepFailure;
+
+  constructor(failure: StepFailure) {
+    super(failure.message, { cause: failure });
+    this.failure = failure;
+  }
+}
+
 /**
  * A session on the database ended under our hands. What it was doing may or may not have been carried out, so
  * everything is read anew from the server before anything goes on.

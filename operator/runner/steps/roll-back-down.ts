@@ -1,10 +1,10 @@
-import { StepFailure } from '../core/failure.ts';
+import { StepFailure, Undecided } from '../core/failure.ts';
 import { inverse, withoutDown, type Operation } from '../core/migrations.ts';
 import { openTarget } from '../establish.ts';
 import { takeFigures } from '../postgres/ask.ts';
 import { compareFingerprints, readFingerprint } from '../postgres/fingerprint.ts';
 import type { Session } from '../postgres/session.ts';
-import { isTransient, runStep, stepOf, warn, type Evidence, type Work } from '../work.ts';
+import { failureOf, isTransient, recordStep, runStep, stepOf, warn, type Evidence, type Work } from '../work.ts';
 import { applyInTransaction, type Applied } from './apply.ts';
 import type { Progress } from './facts.ts';
 import { assertNoClients, raiseFence } from './fence.ts';
@@ -24,23 +24,22 @@ import { startSide, questionTimeout, verify } from './questions.ts';
 import { readSchemaBefore } from './schema-file.ts';
 import { Transaction } from './transaction.ts';
 
+/** Whether what was to be undone by `down` may be undone in the other way, now that `down` has failed. */
+export type OtherWay = () => Promise<boolean>;
+
 /**
  * Undoes what the run applied by the migrations’ own other direction, which keeps what clients wrote since. Where all of
  * it is transactional it is one transaction, together with the rollback checks: a `down` that fails changes nothing.
+ *
+ * @throws Undecided when it failed and the other way is open: whoever reads of a failure waits for a person
  */
-export async function rollBackByDown(work: Work, progress: Progress): Promise<void> {
-  const operations = inverse(work.operations.slice(0, progress.applied));
-  const lacking = withoutDown(operations);
-  if (
-    work.spec.plan.rollback.strategy === 'RestorePoint' ||
-    progress.unexplained ||
-    operations.length === 0 ||
-    lacking.length > 0
-  )
-    return runStep(work, 'Rollback', 'RollbackFailed', () => Promise.reject(noWayBack(work)));
-  const target = await openTarget(work);
-  const figures = await figuresBefore(work, target);
-  await runStep(work, 'Rollback', 'RollbackFailed', async (evidence) => {
+export function rollBackByDown(work: Work, progress: Progress, isOtherWayOpen: OtherWay): Promise<void> {
+  return downStep(work, isOtherWayOpen, async (evidence) => {
+    const operations = inverse(work.operations.slice(0, progress.applied));
+    const isOpen = operations.length > 0 && withoutDown(operations).length === 0 && !progress.unexplained;
+    if (!isOpen || work.spec.plan.rollback.strategy === 'RestorePoint') throw noWayBack(work);
+    const target = await openTarget(work);
+    const figures = await figuresBefore(work, target);
     work.reporter.update({ databaseChanged: 'Unknown' });
     await work.reporter.flush();
     const applied = allTransactional(operations)
@@ -53,16 +52,47 @@ export async function rollBackByDown(work: Work, progress: Progress): Promise<vo
   });
 }
 
-/** An earlier start ended right after it had undone everything: what it could not say any more is looked at again. */
-export async function verifyEarlierDown(work: Work): Promise<void> {
+/**
+ * The ledger says that everything is undone, and not whether that was found to be right: it is looked at again.
+ *
+ * @throws Undecided when it is not, and the other way is open
+ */
+export function verifyEarlierDown(work: Work, isOtherWayOpen: OtherWay): Promise<void> {
   const { status } = work.reporter;
-  await runStep(work, 'Rollback', 'RollbackFailed', async () => {
+  return downStep(work, isOtherWayOpen, async () => {
     await raiseFence(work, {});
+    // What clients wrote before the undoing cannot be told from what was there by now.
+    const figures = status.clientWrites === 'Possible' ? {} : (status.snapshots ?? {});
+    await verifyStep(work, await openTarget(work), figures, false);
     return 'The ledger says that an earlier start of the runner undid the migration.';
   });
-  // What clients wrote before the undoing cannot be told from what was there by now.
-  const figures = status.clientWrites === 'Possible' ? {} : (status.snapshots ?? {});
-  await verifyStep(work, await openTarget(work), figures, false);
+}
+
+/** The step Rollback, and VerifyRollback in it: both fail only when no other way is open. */
+function downStep(work: Work, isOtherWayOpen: OtherWay, body: (evidence: Evidence) => Promise<string>): Promise<void> {
+  return runStep(work, 'Rollback', 'RollbackFailed', async (evidence) => {
+    try {
+      return await body(evidence);
+    } catch (error) {
+      const failure = error instanceof Undecided ? error.failure : await failureOf(work, error, 'RollbackFailed');
+      if (await isOtherWayOpen()) throw new Undecided(failure);
+      failVerification(work, failure);
+      throw failure;
+    }
+  });
+}
+
+function failVerification({ reporter }: Work, { reason, message, evidence }: StepFailure): void {
+  const step = stepOf(reporter.status, 'VerifyRollback');
+  if (step?.state !== 'Running') return;
+  recordStep(reporter, {
+    ...step,
+    state: 'Failed',
+    reason,
+    message,
+    evidence,
+    completionTime: new Date().toISOString(),
+  });
 }
 
 /** Fails with what a person has to decide, when neither way back is open. */
@@ -124,12 +154,18 @@ function verifyStep(
   figures: Record<string, string>,
   inTransaction: boolean,
 ): Promise<void> {
-  return runStep(work, 'VerifyRollback', 'RollbackVerificationFailed', async (evidence) => {
-    await assertRevision(target, work.spec.startRevision);
-    await compareSchema(work, target, evidence);
-    const { verification } = work.spec.plan;
-    const checks = work.spec.direction === 'Up' ? verification.rollbackChecks : verification.checks;
-    return `${await verify(work, target, { checks, figures, side: startSide(work), inTransaction, reason: 'RollbackVerificationFailed' }, evidence)}.`;
+  const fallback = 'RollbackVerificationFailed';
+  const { checks, rollbackChecks } = work.spec.plan.verification;
+  const asked = { checks: work.spec.direction === 'Up' ? rollbackChecks : checks, figures, side: startSide(work) };
+  return runStep(work, 'VerifyRollback', fallback, async (evidence) => {
+    try {
+      await assertRevision(target, work.spec.startRevision);
+      await compareSchema(work, target, evidence);
+      return `${await verify(work, target, { ...asked, inTransaction, reason: fallback }, evidence)}.`;
+    } catch (error) {
+      const failure = await failureOf(work, error, fallback);
+      throw new Undecided(new StepFailure(failure.reason, failure.message, { ...evidence, ...failure.evidence }));
+    }
   });
 }
 

@@ -2,14 +2,14 @@ import { inverse, withoutDown } from '../core/migrations.ts';
 import { currentName, openTarget } from '../establish.ts';
 import { databaseExists, dropDatabase } from '../postgres/clone.ts';
 import { durationInWords } from '../core/words.ts';
-import { isDone, isTransient, runStep, skipStep, stepOf, toStepFailure, warn, type Work } from '../work.ts';
+import { failureOf, isDone, recordStep, runStep, skipStep, stepOf, warn, type Work } from '../work.ts';
 import { isSwapped, load, readProgress, type Progress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
-import { StepFailure } from '../core/failure.ts';
+import { StepFailure, Undecided } from '../core/failure.ts';
 import { acceptAsItIs } from './accept.ts';
 import { putBack, verifyPutBack } from './put-back.ts';
 import { dropRehearsal } from './rehearse.ts';
-import { rollBackByDown, verifyEarlierDown } from './roll-back-down.ts';
+import { rollBackByDown, verifyEarlierDown, type OtherWay } from './roll-back-down.ts';
 import { releaseBackups, removeOldBackups } from './retention.ts';
 import { restoreBackup } from './restore-backup.ts';
 import { putBackDump, removeDump } from './restore-dump.ts';
@@ -51,15 +51,29 @@ async function undo(work: Work): Promise<void> {
   await load(work);
   const swapped = await isSwapped(work);
   const progress = swapped ? undefined : await readProgress(work);
-  if (progress && progress.applied === 0 && work.reporter.status.databaseChanged === 'No') {
-    if (stepOf(work.reporter.status, 'Rollback')?.state === 'Running') return verifyEarlierDown(work);
-    skipStep(work.reporter, 'Rollback', 'Nothing was committed: there is nothing to undo.');
-    skipStep(work.reporter, 'VerifyRollback', 'Nothing was committed.');
-    return;
+  if (progress && isAtStart(work, progress) && !(await isPuttingBack(work))) {
+    const isOurs = progress.ledger.lastRun === work.run.uid;
+    if (!isOurs && stepOf(work.reporter.status, 'Rollback')?.state !== 'Running') {
+      skipStep(work.reporter, 'Rollback', 'Nothing was committed: there is nothing to undo.');
+      skipStep(work.reporter, 'VerifyRollback', 'Nothing was committed.');
+      return;
+    }
+    if (work.spec.resolution?.action !== 'RollBack')
+      return byDown(work, (isOtherWayOpen) => verifyEarlierDown(work, isOtherWayOpen));
   }
   await fenceAgain(work);
-  if (swapped || (await mayPutBack(work))) return byRestorePoint(work);
-  await byDown(work, progress!);
+  if (swapped || (await mayPutBack(work, progress!))) return byRestorePoint(work);
+  await byDown(work, (isOtherWayOpen) => rollBackByDown(work, progress!, isOtherWayOpen));
+}
+
+/** Either nothing was committed, or all of it has been undone by `down`: the ledger’s last row tells which. */
+function isAtStart({ reporter }: Work, progress: Progress): boolean {
+  return progress.applied === 0 && reporter.status.databaseChanged === 'No';
+}
+
+/** An earlier start had found that only the restore point undoes the run; what its `down` left must not be believed. */
+async function isPuttingBack(work: Work): Promise<boolean> {
+  return work.reporter.status.restorePoint?.state === 'PuttingBack' && canPutBack(work);
 }
 
 async function fenceAgain(work: Work): Promise<void> {
@@ -71,13 +85,17 @@ async function fenceAgain(work: Work): Promise<void> {
 }
 
 /** A restore loses what clients wrote after it was taken: only while nobody can have, or a person has decided so. */
-async function mayPutBack(work: Work): Promise<boolean> {
-  const { status } = work.reporter;
+async function mayPutBack(work: Work, progress: Progress): Promise<boolean> {
   if (work.spec.resolution?.action === 'RollBack') return approvedToPutBack(work);
-  const { strategy } = work.spec.plan.rollback;
-  if (strategy === 'Down' && withoutDown(inverse(work.operations)).length === 0 && status.databaseChanged === 'Yes')
-    return false;
+  if (work.spec.plan.rollback.strategy === 'Down' && isForDown(work, progress)) return false;
   return canPutBack(work);
+}
+
+/** `down` undoes a whole migration: not the half that a failed one left, nor what it has failed to undo before. */
+function isForDown(work: Work, { failed }: Progress): boolean {
+  const { databaseChanged, restorePoint } = work.reporter.status;
+  const isWhole = databaseChanged === 'Yes' && failed === undefined && restorePoint?.state !== 'PuttingBack';
+  return isWhole && withoutDown(inverse(work.operations)).length === 0;
 }
 
 async function canPutBack(work: Work): Promise<boolean> {
@@ -106,8 +124,9 @@ async function approvedToPutBack(work: Work): Promise<boolean> {
   return true;
 }
 
-async function byRestorePoint(work: Work): Promise<void> {
+async function byRestorePoint(work: Work, failedDown?: StepFailure): Promise<void> {
   await runStep(work, 'Rollback', 'RollbackFailed', async (evidence) => {
+    if (failedDown) evidence['failedDown'] = failedDown.message;
     if (work.reporter.status.restorePoint?.method === 'Dump' && !(await isSwapped(work)))
       await putBackDump(work, evidence);
     await putBack(work, evidence);
@@ -118,20 +137,32 @@ async function byRestorePoint(work: Work): Promise<void> {
   await runStep(work, 'VerifyRollback', 'RollbackVerificationFailed', (evidence) => verifyPutBack(work, evidence));
 }
 
-async function byDown(work: Work, progress: Progress): Promise<void> {
+/** Undoes the run by `down`, and by the restore point where that fails and nobody can have written. */
+async function byDown(work: Work, down: (isOtherWayOpen: OtherWay) => Promise<void>): Promise<void> {
+  const { reporter } = work;
   try {
-    await rollBackByDown(work, progress);
+    await down(() => isRestorePointOpen(work));
   } catch (error) {
-    if (isTransient(error) || !(await canPutBack(work))) throw error;
+    if (!(error instanceof Undecided)) throw error;
+    warn(reporter, `down failed, so the restore point is put back: ${error.message}`);
+    // What was right in the transaction of `down` must not count for what comes instead of it.
+    if (isDone(reporter.status, 'VerifyRollback'))
+      recordStep(reporter, { name: 'VerifyRollback', state: 'Running', startTime: new Date().toISOString() });
+    await byRestorePoint(work, error.failure);
+  }
+}
+
+async function isRestorePointOpen(work: Work): Promise<boolean> {
+  if (!(await canPutBack(work))) return false;
+  try {
     // Finds and ends whoever got in while `down` was under way, and may have written what a restore would lose.
     await raiseFence(work, {});
-    if (!(await canPutBack(work))) throw error;
-    warn(
-      work.reporter,
-      `down failed, so the restore point is put back: ${toStepFailure(error, 'RollbackFailed').message}`,
-    );
-    await byRestorePoint(work);
+  } catch (error) {
+    const { message } = await failureOf(work, error, 'FenceFailed');
+    warn(work.reporter, `The restore point was not put back after down had failed: ${message}`);
+    return false;
   }
+  return canPutBack(work);
 }
 
 /**
