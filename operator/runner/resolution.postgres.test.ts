@@ -21,9 +21,14 @@ describe('A decision of a person about a run that could not be undone', function
   afterEach(() => scenario.end());
 
   /** Migrated, written to by a client, and stuck on the way back. */
-  async function stuck(options: Parameters<typeof Scenario.create>[1], failing: string): Promise<void> {
+  async function stuck(
+    options: Parameters<typeof Scenario.create>[1],
+    failing: string,
+    before?: () => Promise<unknown>,
+  ): Promise<void> {
     decisions = 0;
     scenario = await Scenario.create(server, options);
+    await before?.();
     scenario.start();
     await scenario.reach('Prepared');
     await scenario.reach('Migrated');
@@ -179,6 +184,18 @@ describe('A decision of a person about a run that could not be undone', function
       expect(await server.psql(comment)).equal('kept');
       await finished();
     });
+
+    for (const ownerIsClient of [false, true])
+      it(`keeps the database’s CONNECTION LIMIT where no restore point knows it (${ownerIsClient ? 'CONNECTION LIMIT' : 'NOLOGIN'})`, async () => {
+        const plan = { rollback: { strategy: 'Auto', restorePoint: 'None' } } as const;
+        const before = () => server.psql(`ALTER DATABASE "${scenario.database}" CONNECTION LIMIT 50`);
+        await stuck({ files: WITHOUT_DOWN, plan, ownerIsClient }, 'Rollback', before);
+        decide('RestoreBackup');
+        await undone();
+        const limit = `SELECT datconnlimit FROM pg_database WHERE datname = '${scenario.database}'`;
+        expect(await server.psql(limit)).equal('50');
+        await finished();
+      });
 
     it('goes on where a start of the runner that was killed ended', async () => {
       await stuck({ files: WITHOUT_DOWN }, 'Rollback');

@@ -2,6 +2,7 @@ import type { RunnerStatus } from '../../api/phase-migration-run.ts';
 import { StepFailure } from '../core/failure.ts';
 import { closeTarget, currentName, openTarget } from '../establish.ts';
 import { renameDatabases } from '../postgres/clone.ts';
+import { readDatabaseSettings } from '../postgres/database-settings.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
 import { identifier } from '../postgres/identifiers.ts';
 import { isSwapped } from './facts.ts';
@@ -27,7 +28,7 @@ export async function takePlace(work: Work, successor: string, evidence: Evidenc
   const current = await currentName(work);
   await closeTarget(work);
   const name = await nameBehindFence(work);
-  const limit = await limitBehindFence(work);
+  const limit = await limitBehindFence(work, current);
   const began = performance.now();
   const { clientWrites } = work.reporter.status;
   await withoutSessions(work, async () => {
@@ -65,10 +66,16 @@ async function nameBehindFence(work: Work): Promise<string> {
   return (await mustHide(work)) ? work.names.hidden : work.names.target;
 }
 
-/** Under the hidden name nobody is kept out; else the limit is what it was when the restore point was taken. */
-async function limitBehindFence(work: Work): Promise<number> {
+/**
+ * Under the hidden name nobody is kept out; else the limit is what it was when the restore point was taken, or, where
+ * none was, that of the database which gives up its name.
+ */
+async function limitBehindFence(work: Work, current: string): Promise<number> {
   if (await mustHide(work)) return -1;
-  return Number(stepOf(work.reporter.status, 'RestorePoint')?.evidence?.['connectionLimit'] ?? -1);
+  const recorded = stepOf(work.reporter.status, 'RestorePoint')?.evidence?.['connectionLimit'];
+  return recorded === undefined
+    ? (await readDatabaseSettings(work.maintenance, current)).connectionLimit
+    : Number(recorded);
 }
 
 /** What came back must be what was there before: revision, schema, figures, and the rollback checks. */
