@@ -163,7 +163,7 @@ const runnerStatus = z
       )
       .max(500)
       .optional()
-      .meta({ ...mapList('revision'), description: 'The migrations of this run.' }),
+      .meta({ ...mapList('revision'), description: 'The migrations of this run; the last 500 where there are more.' }),
     verificationReleased: z.boolean().optional().describe('The verification Jobs may begin.'),
     warnings: z
       .array(z.string().max(4096))

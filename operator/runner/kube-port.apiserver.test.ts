@@ -9,7 +9,11 @@ import { CustomResourceDefinition, Namespace } from '../kube/resource-types.ts';
 import { World } from '../controller/decide/simulation/world.ts';
 import { PhaseMigrationRun as Runs } from '../controller/resource-types.ts';
 import { KubeRunPort } from './kube-port.ts';
+import type { Migration } from './core/migrations.ts';
 import { until } from './postgres/wait.ts';
+import { Reporter } from './reporter.ts';
+import { recordApplied } from './steps/migrate.ts';
+import { recordStep, warn } from './work.ts';
 
 describe('The reports of a runner, on a real API server', function () {
   this.timeout(60_000);
@@ -74,5 +78,32 @@ describe('The reports of a runner, on a real API server', function () {
     // The first time it learns that the report is there.
     await port.report({ epoch: 1, revision: 'b' }).catch(() => port.report({ epoch: 1, revision: 'b' }));
     expect(await revision()).to.equal('b');
+  });
+
+  describe('are taken, however long what they tell is', () => {
+    const long = 'x'.repeat(20_000);
+    const applied = Array.from({ length: 600 }, (_, n) => ({
+      migration: { revision: String(n), checksum: 'c' } as Migration,
+      direction: 'up' as const,
+      milliseconds: 1,
+    }));
+    const told: [what: string, tell: (reporter: Reporter) => void][] = [
+      ['a message', (reporter) => recordStep(reporter, { name: 'Fence', state: 'Failed', reason: 'R', message: long })],
+      ['evidence', (reporter) => recordStep(reporter, { name: 'Fence', state: 'Running', evidence: { long } })],
+      ['a warning', (reporter) => warn(reporter, long)],
+      ['what is waited for', (reporter) => reporter.update({ waitingFor: long })],
+      ['the revision of a ledger', (reporter) => reporter.update({ revision: long })],
+      ['a list of migrations', (reporter) => recordApplied({ reporter }, applied, 'Applied')],
+    ];
+    for (const [what, tell] of told)
+      it(what, async () => {
+        const ending = new AbortController();
+        const reporter = new Reporter({ epoch: 1 }, port, { signal: ending.signal, logger: silentLogger });
+        tell(reporter);
+        setTimeout(() => ending.abort(), 5000);
+        await reporter.flush();
+        ending.abort();
+        expect((await port.get()).status?.runner).to.deep.include(reporter.status);
+      });
   });
 });

@@ -2,6 +2,7 @@ import type { RunnerStatus } from '../api/phase-migration-run.ts';
 import { pause, backoffDelay } from '../kube/timing.ts';
 import type { Logger } from '../kube/logger.ts';
 import { Interrupted, Superseded } from './core/failure.ts';
+import { reportableChange } from './core/reportable.ts';
 import { messageOf } from '../kube/message-of.ts';
 import type { RunPort } from './port.ts';
 
@@ -43,7 +44,7 @@ export class Reporter {
 
   /** Changes the status and sends it when it can. */
   update(change: Partial<RunnerStatus>): void {
-    Object.assign(this.status, change);
+    Object.assign(this.status, reportableChange(change));
     this.#version++;
     if (this.#sending) return;
     this.#sending = true;

@@ -14,6 +14,7 @@ import {
   Unreachable,
 } from './core/failure.ts';
 import { messageOf } from '../kube/message-of.ts';
+import { reportableStep, reportableWarning } from './core/reportable.ts';
 import type { DatabaseNames, RunIdentity } from './core/names.ts';
 import type { Migration, Operation } from './core/migrations.ts';
 import { ProgramCutOff } from './postgres/client-programs.ts';
@@ -76,7 +77,7 @@ export function isDone(status: RunnerStatus, name: RunnerStepName): boolean {
 /** Writes a step's record in the place of the earlier one of the same name; people read them in their order. */
 export function recordStep(reporter: Reporter, step: RunnerStep): void {
   const others = (reporter.status.steps ?? []).filter(({ name }) => name !== step.name);
-  const steps = [...others, step].sort(
+  const steps = [...others, reportableStep(step)].sort(
     (one, other) => RUNNER_STEPS.indexOf(one.name) - RUNNER_STEPS.indexOf(other.name),
   );
   reporter.update({ steps });
@@ -86,9 +87,6 @@ export function skipStep(reporter: Reporter, name: RunnerStepName, message: stri
   const now = new Date().toISOString();
   recordStep(reporter, { name, state: 'Skipped', message, startTime: now, completionTime: now });
 }
-
-const MAX_MESSAGE = 8192;
-const MAX_EVIDENCE = 4096;
 
 export type Evidence = Record<string, string>;
 
@@ -110,19 +108,12 @@ export async function runStep(
   work.holder.write();
   const end = (step: Pick<RunnerStep, 'state' | 'reason' | 'message'>) => {
     evidence['milliseconds'] = String(Math.round(performance.now() - began));
-    const bounded = Object.fromEntries(Object.entries(evidence).map(([key, text]) => [key, cut(text, MAX_EVIDENCE)]));
-    recordStep(work.reporter, {
-      name,
-      startTime,
-      completionTime: new Date().toISOString(),
-      ...step,
-      evidence: bounded,
-    });
+    recordStep(work.reporter, { name, startTime, completionTime: new Date().toISOString(), ...step, evidence });
     work.logger.info(`${name}: ${step.state}`, { reason: step.reason, detail: step.message, ...evidence });
   };
   try {
     const message = await withPrograms(work, () => body(evidence));
-    end({ state: 'Succeeded', ...(message ? { message: cut(message, MAX_MESSAGE) } : {}) });
+    end({ state: 'Succeeded', ...(message ? { message } : {}) });
   } catch (error) {
     assertDecided(work, error);
     if (error instanceof NotReached) {
@@ -131,7 +122,7 @@ export async function runStep(
     }
     const failure = await failureOf(work, error, fallback);
     Object.assign(evidence, failure.evidence);
-    end({ state: 'Failed', reason: failure.reason, message: cut(failure.message, MAX_MESSAGE) });
+    end({ state: 'Failed', reason: failure.reason, message: failure.message });
     throw failure;
   }
 }
@@ -184,13 +175,10 @@ function toStepFailure(error: unknown, fallback: Reason): StepFailure {
   return error instanceof StepFailure ? error : new StepFailure(fallback, describeDatabaseError(error));
 }
 
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
-}
-
 export function warn(reporter: Reporter, warning: string): void {
   const warnings = reporter.status.warnings ?? [];
+  const told = reportableWarning(warning);
   const MAX_WARNINGS = 32;
-  if (warnings.includes(warning) || warnings.length >= MAX_WARNINGS) return;
-  reporter.update({ warnings: [...warnings, cut(warning, MAX_EVIDENCE)] });
+  if (warnings.includes(told) || warnings.length >= MAX_WARNINGS) return;
+  reporter.update({ warnings: [...warnings, told] });
 }

@@ -237,8 +237,23 @@ const files: Policy = ({ files: migrations, fileViolations, ledger, spec }) => {
       `migration "${name}" has no down, which ${strategy === 'Down' ? 'rollback.strategy Down' : 'undoing it'} needs`,
     ),
   );
-  return [...fileViolations, ...violations, ...downs, ...judgeHistory(migrations, ledger?.applied ?? [])];
+  return [
+    ...fileViolations,
+    ...violations,
+    ...ordered.flatMap(({ migration }) => judgeRevision(migration)),
+    ...downs,
+    ...judgeHistory(migrations, ledger?.applied ?? []),
+  ];
 };
+
+/** Every revision of a run is reported, and no longer one than this would be taken (operator/api). */
+const LONGEST_REVISION = 63;
+
+function judgeRevision({ name, revision: { length } }: Migration): Violation[] {
+  if (length <= LONGEST_REVISION) return [];
+  const message = `the revision of "${name}" has ${length} characters, but a run can tell of no more than ${LONGEST_REVISION}: give its file a shorter one`;
+  return [violation('InvalidMigration', message)];
+}
 
 /** In the order in which people should read them: the first one's reason is the step's. */
 const POLICIES: Policy[] = [

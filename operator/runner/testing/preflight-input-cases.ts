@@ -1,11 +1,21 @@
 import { ROLES, type Case } from './preflight-cases.ts';
 
+/** Between those that are there. */
+const LONG = `0001${'a'.repeat(60)}`;
+
 export const FILES_AND_QUESTIONS: Case[] = [
   {
     title: 'a syntax error, by file and line',
     before: (scenario) => scenario.write({ '0002_price.up.sql': 'SELECT 1;\n\nALTER TABEL item ADD x int;' }),
     reason: 'InvalidMigration',
     message: () => '0002_price.up.sql: line 3: syntax error at or near "TABEL"',
+  },
+  {
+    title: 'a revision that is too long to be reported',
+    before: (scenario) => scenario.write({ [`${LONG}_note.up.sql`]: 'SELECT 1' }),
+    reason: 'InvalidMigration',
+    message: () =>
+      `the revision of "${LONG}_note" has 64 characters, but a run can tell of no more than 63: give its file a shorter one`,
   },
   {
     title: 'a migration that ends its transaction',
