@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { RUN_PROTOCOL } from '../api/names.ts';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
-import { Scenario } from './testing/scenario.ts';
+import { conduct } from './testing/operator.ts';
+import { FILES, Scenario } from './testing/scenario.ts';
 
 describe('A run on a real PostgreSQL', function () {
   this.timeout(60_000);
@@ -14,6 +15,40 @@ describe('A run on a real PostgreSQL', function () {
   });
   after(() => server.stop());
   afterEach(() => scenario.end());
+
+  it('tells no password that a migration, a check, a figure or a definition speaks of', async () => {
+    const url = (password: string) => `postgres://u:${password}@h/db`;
+    // Where an answer is shortened a part of it must not be left either.
+    const cutAt = (length: number) => `${'x'.repeat(length - 40)} ${url(`hunter2${'y'.repeat(60)}`)}`;
+    const long = cutAt(300);
+    const files = {
+      '0001_base.up.sql': `${FILES['0001_base.up.sql']}; CREATE VIEW place AS SELECT text 'here' AS url`,
+      '0002_price.up.sql': `-- no-transaction
+        ${FILES['0002_price.up.sql']};
+        DO $$ BEGIN RAISE WARNING 'moved to ${url('hunter2')}' ; END $$`,
+      '0002_price.down.sql': `${FILES['0002_price.down.sql']};
+        CREATE OR REPLACE VIEW place AS SELECT text '${cutAt(110)}' AS url`,
+    };
+    const check = (query: string, rows?: number) => ({ name: query.slice(0, 9), query, expect: { rows, value: '0' } });
+    const checks = [
+      check(`SELECT '${long}' AS url`, 0),
+      check(`SELECT '${url('hunter2')}'`),
+      check(`SELECT '${long}'`),
+    ];
+    const snapshots = [{ name: 'source', query: `SELECT '${long}'`, queryAfter: `SELECT '${url('hunter2')}'` }];
+    const rollback = { strategy: 'Down', restorePoint: 'Template' } as const;
+    const plan = { verification: { checks, rollbackChecks: [], jobs: [] }, snapshots, rollback };
+    scenario = await Scenario.create(server, { files, plan });
+    const operator = conduct(scenario, {});
+    const runner = scenario.start();
+    expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');
+    operator.stop();
+    expect(scenario.memory.runner.warnings).include('moved to postgres://u:***@h/db');
+    expect(scenario.step('Verify')?.message).match(/figure "source" was .*\n.*\n.*\ncheck/);
+    expect(scenario.step('Rollback')?.evidence?.['failedDown']).contain('relation public.place was');
+    for (const { snapshots: _figures, ...told } of scenario.memory.history)
+      expect(JSON.stringify(told)).not.contain('hunter');
+  });
 
   for (const ownerIsClient of [false, true]) {
     describe(ownerIsClient ? 'fenced by CONNECTION LIMIT' : 'fenced by NOLOGIN', () => {

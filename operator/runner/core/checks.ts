@@ -1,4 +1,5 @@
 import type { Check } from '../../api/plan.ts';
+import { excerpt } from './excerpt.ts';
 
 /** What a check's query answered: rows as text, or the SQLSTATE that it failed with. */
 export type Answer =
@@ -12,7 +13,7 @@ function shown(value: string | null | undefined): string {
 
 function firstRow(answer: { columns: string[]; first?: (string | null)[] }): string {
   const text = (answer.first ?? []).map((value, index) => `${answer.columns[index]} = ${shown(value)}`).join(', ');
-  return text.length > FIRST_ROW_MAX ? `${text.slice(0, FIRST_ROW_MAX)}…` : text;
+  return excerpt(text, FIRST_ROW_MAX);
 }
 
 /**

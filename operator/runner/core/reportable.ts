@@ -1,5 +1,6 @@
 import type { RunnerStatus } from '../../api/phase-migration-run.ts';
 import type { RunnerStep } from '../../api/step.ts';
+import { excerpt } from './excerpt.ts';
 
 /**
  * How much the API server takes of each (operator/api). A report with more than that is refused as a whole, and so is
@@ -8,27 +9,23 @@ import type { RunnerStep } from '../../api/step.ts';
 const LONGEST = { message: 8192, evidence: 4096, warning: 4096, waitingFor: 2048, revision: 63 };
 const MOST_MIGRATIONS = 500;
 
-function fit(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
-}
-
 /** A step as it is reported. */
 export function reportableStep(step: RunnerStep): RunnerStep {
   const { message, evidence } = step;
   return {
     ...step,
-    ...(message === undefined ? {} : { message: fit(message, LONGEST.message) }),
+    ...(message === undefined ? {} : { message: excerpt(message, LONGEST.message) }),
     ...(evidence === undefined ? {} : { evidence: reportableEvidence(evidence) }),
   };
 }
 
 function reportableEvidence(evidence: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(evidence).map(([key, text]) => [key, fit(text, LONGEST.evidence)]));
+  return Object.fromEntries(Object.entries(evidence).map(([key, text]) => [key, excerpt(text, LONGEST.evidence)]));
 }
 
 /** A warning as it is reported. */
 export function reportableWarning(text: string): string {
-  return fit(text, LONGEST.warning);
+  return excerpt(text, LONGEST.warning);
 }
 
 /** A change of the status as it is reported; of steps and warnings see above. */
@@ -36,9 +33,9 @@ export function reportableChange(change: Partial<RunnerStatus>): Partial<RunnerS
   const { waitingFor, revision, migrations } = change;
   return {
     ...change,
-    ...(waitingFor === undefined ? {} : { waitingFor: fit(waitingFor, LONGEST.waitingFor) }),
+    ...(waitingFor === undefined ? {} : { waitingFor: excerpt(waitingFor, LONGEST.waitingFor) }),
     // What is in the ledger of a database need not be a revision that a plan could name.
-    ...(revision === undefined ? {} : { revision: fit(revision, LONGEST.revision) }),
+    ...(revision === undefined ? {} : { revision: excerpt(revision, LONGEST.revision) }),
     ...(migrations === undefined ? {} : { migrations: migrations.slice(-MOST_MIGRATIONS) }),
   };
 }

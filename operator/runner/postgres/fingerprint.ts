@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { excerpt } from '../core/excerpt.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -125,6 +126,8 @@ export function fingerprintOf(objects: Iterable<[string, string]>): Fingerprint 
   return { sha256: createHash('sha256').update(lines.join('\n')).digest('hex'), objects: map };
 }
 
+const LONGEST_DEFINITION = 160;
+
 /** The objects that differ, each with what became of it. */
 export function compareFingerprints(before: Fingerprint, after: Fingerprint): string[] {
   const names = [...new Set([...before.objects.keys(), ...after.objects.keys()])].sort();
@@ -134,12 +137,8 @@ export function compareFingerprints(before: Fingerprint, after: Fingerprint): st
       const [old, now] = [before.objects.get(name), after.objects.get(name)];
       if (old === undefined) return `${name} is new`;
       if (now === undefined) return `${name} is gone`;
-      return `${name} was ${shorten(old)}, is ${shorten(now)}`;
+      return `${name} was ${excerpt(old, LONGEST_DEFINITION)}, is ${excerpt(now, LONGEST_DEFINITION)}`;
     });
-}
-
-function shorten(text: string): string {
-  return text.length > 160 ? `${text.slice(0, 160)}…` : text;
 }
 
 /** Bytes of every table and index of users, by its number: equal in a clone that is whole. */

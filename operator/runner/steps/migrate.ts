@@ -183,11 +183,7 @@ export function appliedInWords(applied: Applied[]): string {
 
 type MigrationRecord = NonNullable<RunnerStatus['migrations']>[number];
 
-export function recordApplied(
-  work: Pick<Work, 'reporter'>,
-  applied: Applied[],
-  state: MigrationRecord['state'],
-): void {
+export function recordApplied(work: Pick<Work, 'reporter'>, applied: Applied[], state: MigrationRecord['state']): void {
   const records = new Map((work.reporter.status.migrations ?? []).map((record) => [record.revision, record]));
   for (const { migration, milliseconds } of applied)
     records.set(migration.revision, {
