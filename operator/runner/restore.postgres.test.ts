@@ -2,6 +2,7 @@ import { readdir, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
 import { startPostgres, type Postgres } from '../../e2e/cluster/postgres.ts';
+import type { Check } from '../api/plan.ts';
 import { Session } from './postgres/session.ts';
 import { conduct } from './testing/operator.ts';
 import { CONTENT, everythingOf } from './testing/content.ts';
@@ -108,6 +109,34 @@ describe('A restore point', function () {
         ).equal(true);
         expect(files.filter((name) => basename(name).startsWith('restore-point'))).deep.equal([]);
       });
+
+  describe('that is an archive', () => {
+    const archived = async (base: string, rollbackChecks: Check[]) => {
+      const files = {
+        ...FILES,
+        '0001_base.up.sql': `${FILES['0001_base.up.sql']}; ${base}`,
+        '0002_price.up.sql': `-- no-transaction\n${FILES['0002_price.up.sql']}`,
+      };
+      const rollback = { strategy: 'Auto', restorePoint: 'Dump' } as const;
+      const plan = { verification: { ...BROKEN, rollbackChecks }, rollback };
+      scenario = await Scenario.create(server, { files, plan });
+      await carryOutAndUndo();
+      await expectExactly(scenario, PUT_BACK);
+    };
+
+    it('has its statistics again before anything is asked of it', async () => {
+      const query = `SELECT count(*) FROM pg_stats WHERE schemaname = 'public' AND tablename = 'item'`;
+      await archived('', [{ name: 'planned well', query, expect: { min: '1' } }]);
+    });
+
+    it('is put back although something in it cannot be analysed, and warns', async () => {
+      const fragile = `CREATE FUNCTION fragile(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN IF current_query() = 'ANALYZE' THEN RAISE 'fragile'; END IF; RETURN $1; END $$;
+        CREATE TABLE later (x int); INSERT INTO later VALUES (1); CREATE INDEX ON later (fragile(x))`;
+      await archived(fragile, []);
+      expect(scenario.memory.runner.warnings?.join()).match(/ANALYZE .*fragile/);
+    });
+  });
 
   it('is an archive where the server’s disk is too small for a clone, and says why', async () => {
     const small = await startPostgres({ diskMebibytes: 512 });

@@ -7,7 +7,8 @@ import { readArchive } from '../postgres/archive.ts';
 import { readDatabaseSettings, statementsFor, type DatabaseSettings } from '../postgres/database-settings.ts';
 import { dumpDatabase, restoreArchive } from '../postgres/dump.ts';
 import { readFingerprint } from '../postgres/fingerprint.ts';
-import { type Evidence, type Work } from '../work.ts';
+import { describeDatabaseError, sqlState } from '../postgres/session.ts';
+import { warn, type Evidence, type Work } from '../work.ts';
 import { identityOf, readRecord, recordOf, refuseAnother, removeArchive, writeRecord } from './archive-record.ts';
 import { archiveInWords, describeArchive, dumpOptions } from './archives.ts';
 import { createLike } from './create-like.ts';
@@ -56,8 +57,28 @@ export async function putBackDump(work: Work, evidence: Evidence): Promise<void>
   await createLike(work, names.restorePoint);
   const began = performance.now();
   await restoreArchive(path, options);
+  await analyze(work);
   await maintenance.query(statementsFor(names.restorePoint, settings).join(';'));
   evidence['restoreMilliseconds'] = String(Math.round(performance.now() - began));
+}
+
+/**
+ * A restore leaves no statistics, without which the checks, and the application after them, could take for ever: a
+ * sample of each table costs little beside its restore. What cannot be analysed keeps nothing from being put back.
+ */
+async function analyze({ sessions, maintenance, names, reporter }: Work): Promise<void> {
+  const session = await sessions.open(names.restorePoint);
+  try {
+    await session.query('ANALYZE');
+  } catch (error) {
+    if (sqlState(error) === undefined) throw error;
+    warn(
+      reporter,
+      `ANALYZE after the restore failed, so queries may be slow until it is done: ${describeDatabaseError(error)}`,
+    );
+  } finally {
+    await sessions.close(session, maintenance);
+  }
 }
 
 /**
