@@ -234,7 +234,7 @@ export const planFields = {
         .enum(['Auto', 'RestorePoint', 'Down'])
         .default('Auto')
         .describe(
-          'Auto: the restore point while nobody but the runner has written, `down` afterwards. RestorePoint or Down: only that.',
+          'Auto: the restore point while nobody but the runner has written, `down` afterwards. RestorePoint: only that; after clients have written a person decides. Down: `down`; while nobody but the runner has written, the restore point instead where a `down` is missing or fails, where it did not bring back what was there, or where it is not known how much of the migration is in the database.',
         ),
       restorePoint: z
         .enum(['Auto', 'Template', 'Dump', 'None'])
