@@ -91,39 +91,45 @@ describe('A `down` that does not undo the migration, while nobody has written', 
     await expectPutBack(DOWNS['forgets a column']!.because, 'Template');
   });
 
-  for (const moment of ['before', 'after'] as const)
-    for (const [title, { down }] of Object.entries(DOWNS))
-      it(`and ${title} is not taken for the way back by a start that comes after the runner was killed ${moment} the report that the restore point is put back`, async () => {
-        scenario = await Scenario.create(server, { files: filesWith(down), plan: { verification, rollback } });
-        const operator = conduct(scenario, {});
-        const inner = scenario.memory.port(1);
-        const port: RunPort = {
-          ...inner,
-          report: async (status) => {
-            if (status.restorePoint?.state !== 'PuttingBack') return inner.report(status);
-            if (moment === 'after') await inner.report(status);
-            first.kill();
-            throw new Error('killed');
-          },
-        };
-        const first = scenario.start({ port });
-        await Promise.race([first.ended, operator.failed]);
-        expect(
-          await scenario.server.psql(
-            `SELECT count(*) FROM pg_database WHERE datname LIKE '${scenario.database}_failed%'`,
-          ),
-        ).equal('0');
-        const second = scenario.startNext();
-        expect(await Promise.race([second.ended, operator.failed])).equal('Finished');
-        operator.stop();
-        expectNeverFailed();
-        await expectExactly(scenario, PUT_BACK);
-      });
+  for (const { method, ownerIsClient } of [
+    { method: 'Template', ownerIsClient: false },
+    { method: 'Dump', ownerIsClient: true },
+  ] as const)
+    for (const moment of ['before', 'after'] as const)
+      for (const [title, { down }] of Object.entries(DOWNS))
+        it(`and ${title} is not believed by the next start where the runner was killed ${moment} the report that the restore point is put back (${method})`, async () => {
+          const plan = { verification, rollback: { ...rollback, restorePoint: method } };
+          scenario = await Scenario.create(server, { files: filesWith(down), plan, ownerIsClient });
+          const operator = conduct(scenario, {});
+          const inner = scenario.memory.port(1);
+          const port: RunPort = {
+            ...inner,
+            report: async (status) => {
+              if (status.restorePoint?.state !== 'PuttingBack') return inner.report(status);
+              if (moment === 'after') await inner.report(status);
+              first.kill();
+              throw new Error('killed');
+            },
+          };
+          const first = scenario.start({ port });
+          await Promise.race([first.ended, operator.failed]);
+          const swapped = `SELECT count(*) FROM pg_database WHERE datname LIKE '${scenario.database}_failed%'`;
+          expect(await scenario.server.psql(swapped)).equal('0');
+          const second = scenario.startNext();
+          expect(await Promise.race([second.ended, operator.failed])).equal('Finished');
+          operator.stop();
+          expectNeverFailed();
+          await expectExactly(scenario, PUT_BACK);
+        });
 
-  it('does not begin again where a migration failed half-way: the restore point knows what it left', async () => {
-    const up = `-- no-transaction\nUPDATE item SET amount = 0; SELECT 1 / 0`;
-    const files = { ...filesWith(FILES['0002_price.down.sql']!), '0002_price.up.sql': up };
-    scenario = await Scenario.create(server, { files, plan: { verification, rollback } });
+  it('is not asked to undo the half that a failed migration left, of which it knows nothing', async () => {
+    const files = {
+      ...filesWith(FILES['0002_price.down.sql']!),
+      '0003_free.up.sql': alone('UPDATE item SET price = 0; SELECT 1 / 0'),
+      '0003_free.down.sql': 'SELECT 1',
+    };
+    const plan = { verification, rollback, snapshots: [] };
+    scenario = await Scenario.create(server, { files, plan, spec: { targetRevision: '0003' } });
     const operator = conduct(scenario, {});
     const runner = scenario.start();
     expect(await Promise.race([runner.ended, operator.failed])).equal('Finished');
