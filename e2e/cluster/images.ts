@@ -34,7 +34,10 @@ export async function buildImage(source: ImageSource, progress: Progress = silen
   const dockerfile = source.dockerfile ?? join(source.context, 'Dockerfile');
   const text = await readFile(dockerfile, 'utf8');
   const archive = await archivePath(source, text);
-  if (existsSync(archive)) return archive;
+  if (existsSync(archive)) {
+    progress(`${source.name} is built already`);
+    return archive;
+  }
 
   const bases = basesOf(text);
   const unfinished = `${archive}.${process.pid}.unfinished`;

@@ -18,6 +18,7 @@ export interface Followed {
 export interface Seen {
   phase: string;
   message: string;
+  warnings: string[];
 }
 
 /**
@@ -31,14 +32,14 @@ export async function follow(cluster: Cluster, followed: Followed, progress: Pro
   const api = await openApi(cluster);
   let last = '';
   const ended = ([migration]: PhaseMigration[]): Seen | undefined => {
-    const { phase = '', runName, conditions = [] } = migration?.status ?? {};
+    const { phase = '', runName, conditions = [], warnings = [] } = migration?.status ?? {};
     if (!runName || runName === previousRun) return undefined;
     const message = conditions.find(({ type }) => type === 'Ready')?.message ?? '';
     if (message && message !== last) progress(newWords(last, message));
     last = message;
     const isReconciling = conditions.some(({ type, status }) => type === 'Reconciling' && status === 'True');
     const ends = ['Succeeded', 'Failed', 'RolledBack', 'NeedsHuman'];
-    return ends.includes(phase) && !isReconciling ? { phase, message } : undefined;
+    return ends.includes(phase) && !isReconciling ? { phase, message, warnings } : undefined;
   };
   const options = {
     within: seconds,

@@ -8,7 +8,7 @@ import type { Action, Notice, OperatorStatus, RunDecision } from './decision.ts'
 import type { RunObservation } from './observation.ts';
 
 /** What has come true when a step has succeeded, in a sentence. */
-const END_MESSAGES: Partial<Record<OperatorStepName, string>> = {
+const SUCCEEDED: Record<OperatorStepName, string> = {
   ScaleDown: 'Every pod was told to stop.',
   RollbackScaleDown: 'Every pod was told to stop.',
   ScaleUp: 'Every replica is ready.',
@@ -71,6 +71,10 @@ export class Draft {
     this.putStep({ name, startTime: before?.startTime ?? now, state, message: cut(message), completionTime: now });
   }
 
+  succeedStep(name: OperatorStepName, message = SUCCEEDED[name]): void {
+    this.endStep(name, 'Succeeded', message);
+  }
+
   private putStep(step: OperatorStep): void {
     const steps = (this.next.steps ?? []).filter((other) => other.name !== step.name);
     this.next.steps = [...steps, step];
@@ -82,7 +86,7 @@ export class Draft {
    */
   endScalingDown(): void {
     for (const name of ['ScaleDown', 'RollbackScaleDown'] as const)
-      if (this.step(name)) this.endStep(name, 'Succeeded', END_MESSAGES[name] ?? '');
+      if (this.step(name)) this.succeedStep(name);
   }
 
   record(fields: Partial<OperatorStatus>): void {
@@ -106,7 +110,7 @@ export class Draft {
   /** Also ends what is recorded as going on: a crash may have come between the goal and the status of one decision. */
   end(outcome: Outcome): void {
     for (const step of this.next.steps ?? []) {
-      if (step.state === 'Running') this.endStep(step.name, 'Succeeded', END_MESSAGES[step.name] ?? step.message ?? '');
+      if (step.state === 'Running') this.succeedStep(step.name);
     }
     this.next.outcome = outcome;
     this.next.completionTime = isoTime(this.seen.now);

@@ -93,7 +93,7 @@ function scaleDown(draft: Draft): void {
 
 function endScaleDown(draft: Draft): void {
   const pods = draft.seen.workloads.reduce((sum, { pods }) => sum + pods.filter(({ ended }) => !ended).length, 0);
-  draft.endStep('ScaleDown', 'Succeeded', `Every pod was told to stop; ${pods} still ending.`);
+  draft.succeedStep('ScaleDown', `Every pod was told to stop; ${pods} still ending.`);
 }
 
 function migrate(draft: Draft): void {
@@ -133,7 +133,7 @@ function comeBack(draft: Draft): void {
 }
 
 function endScaleUp(draft: Draft): void {
-  draft.endStep('ScaleUp', 'Succeeded', 'Every replica is ready.');
+  draft.succeedStep('ScaleUp');
 }
 
 /** Every recorded workload is ready; one that somebody deleted meanwhile cannot be waited for. */
@@ -169,7 +169,7 @@ function smokeTest(draft: Draft): void {
   const elapsed = draft.seen.now - (moment(step.startTime) ?? draft.seen.now);
   const open = tests.filter(({ name }) => !draft.seen.smokeTests.find((seen) => seen.name === name)?.passed);
   if (open.length === 0) {
-    draft.endStep('SmokeTest', 'Succeeded', `${tests.length} of ${tests.length} passed.`);
+    draft.succeedStep('SmokeTest');
     succeed(draft);
     return;
   }

@@ -39,7 +39,7 @@ function takeDownAgain(draft: Draft): void {
   }
   if (!holdDown(draft, false) || !scaleDown) return;
   draft.aim('RolledBack');
-  draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
+  draft.succeedStep('RollbackScaleDown');
 }
 
 function rollBack(draft: Draft): void {
@@ -54,7 +54,7 @@ function rollBack(draft: Draft): void {
     bringOldBack(draft);
     return;
   }
-  if (draft.step('RollbackScaleDown')) draft.endStep('RollbackScaleDown', 'Succeeded', 'Every pod was told to stop.');
+  if (draft.step('RollbackScaleDown')) draft.succeedStep('RollbackScaleDown');
   holdDown(draft, true);
   recordStopped(draft);
   setImagesWhileDown(draft, (recorded) => imagesAfterwards(draft, recorded));
@@ -69,7 +69,7 @@ function bringOldBack(draft: Draft): void {
   bringBack(draft, (recorded) => imagesAfterwards(draft, recorded));
   if (!scaleUp) return;
   if (allReady(draft)) {
-    draft.endStep('RollbackScaleUp', 'Succeeded', 'Every replica is ready, as before.');
+    draft.succeedStep('RollbackScaleUp');
     draft.aim('Finished');
     draft.end(outcome(draft));
     return;
