@@ -83,12 +83,12 @@ const WRONG: [string, Changes, RegExp][] = [
   ],
   [
     'a decision for the backup that does not name it',
-    { resolution: { runName: 'a-1', number: 1, action: 'RestoreBackup' } },
+    { resolution: { runName: 'a-1', runUID: 'u', number: 1, action: 'RestoreBackup' } },
     /action RestoreBackup needs archive/,
   ],
   [
     'a decision that nobody can carry out',
-    { resolution: { runName: 'a-1', number: 1, action: 'Shrug' } },
+    { resolution: { runName: 'a-1', runUID: 'u', number: 1, action: 'Shrug' } },
     /spec\.resolution\.action.*supported values: "Retry", "RollBack", "Accept", "RestoreBackup"/,
   ],
   [

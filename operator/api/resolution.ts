@@ -28,7 +28,11 @@ const fields = {
 
 /** spec.resolution of a PhaseMigration. */
 export const resolution = z
-  .object({ runName: text(253, 'The PhaseMigrationRun that ended as NeedsHuman.'), ...fields })
+  .object({
+    runName: text(253, 'The PhaseMigrationRun that ended as NeedsHuman.'),
+    runUID: text(64, 'Its metadata.uid: a later run may have the same name, and what was decided is not about that one.'),
+    ...fields,
+  })
   .meta({
     description: 'What a person has decided about a run that ended as NeedsHuman; else nobody reads it.',
     ...cel({

@@ -114,6 +114,38 @@ describe('decideMigration', () => {
     expect(scene.runs).to.have.length(1);
   });
 
+  it('begins nothing again when the last of several runs is deleted', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded' });
+    scene.reconcile();
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    scene.runs.pop();
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.ready()).to.include({ status: 'False', reason: 'Deleted' });
+    scene.migration.spec.state = 'Migrated';
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.ready()).to.include({ status: 'True', reason: 'Succeeded' });
+  });
+
+  it('does not say that there is nothing to undo when the run that migrated was deleted', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded', runner: { epoch: 1, revision: 'b' } });
+    scene.reconcile();
+    scene.runs = [];
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    expect(scene.ready()).to.include({ status: 'False', reason: 'PreviousImagesUnknown' });
+    expect(scene.migration.status?.conditions?.some(({ type }) => type === 'Stalled')).to.equal(true);
+    delete scene.migration.spec.workloads[0]!.images;
+    scene.reconcile();
+    expect(scene.runs.map(({ spec }) => spec.direction)).to.deep.equal(['Down']);
+  });
+
   it('says that a run was deleted in the middle, and begins no other', () => {
     const scene = new Scene();
     scene.reconcile();
@@ -132,6 +164,9 @@ describe('decideMigration', () => {
     scene.migration.spec.state = 'RolledBack';
     scene.reconcile();
     expect(scene.runs).to.have.length(1);
+    expect(scene.ready()).to.include({ status: 'False', reason: 'Preparing' });
+    expect(scene.ready()?.message).to.match(/^PhaseMigrationRun phases-1 has ended and is cleaning up; /);
+    expect(scene.migration.status?.conditions?.some(({ type }) => type === 'Reconciling')).to.equal(true);
   });
 
   it('begins nothing while suspended, nor after a run that needs a person', () => {
@@ -161,7 +196,7 @@ describe('decideMigration', () => {
     scene.reconcile();
     const before = structuredClone(scene.migration.status);
     scene.migration.metadata.generation! += 1;
-    scene.migration.spec.resolution = { runName: scene.runs[0]!.metadata.name, number: 1, action: 'Retry' };
+    scene.migration.spec.resolution = { ...scene.decision(1), action: 'Retry' };
     scene.reconcile();
     expect(scene.migration.status).to.deep.equal(before);
     const resolutions = [

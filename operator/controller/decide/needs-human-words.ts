@@ -80,13 +80,13 @@ function choices(run: NamedRun, status: PhaseMigrationRunStatus): string {
 }
 
 function decisionCommand(
-  { metadata: { namespace }, spec: { phaseMigrationRef, attempt } }: NamedRun,
+  { metadata: { namespace, uid: runUID }, spec: { phaseMigrationRef, attempt } }: NamedRun,
   status: PhaseMigrationRunStatus,
   action: ResolutionAction,
 ): string {
   const archive = action === 'RestoreBackup' ? { archive: status.runner?.backup?.archive } : {};
   const runName = runNameOf(phaseMigrationRef.name, attempt);
-  const resolution = { runName, number: nextNumber(status), action, ...archive };
+  const resolution = { runName, runUID, number: nextNumber(status), action, ...archive };
   return `kubectl -n ${namespace} patch pm ${phaseMigrationRef.name} --type=merge -p '${JSON.stringify({ spec: { resolution } })}'`;
 }
 

@@ -113,6 +113,7 @@ describe('A decision about a run that needs a person', function () {
 
   for (const [title, change] of [
     ['another run', { runName: 'pm-7' }],
+    ['an earlier run of the same name', { runUID: 'earlier' }],
     ['a number that was answered', { number: 0 }],
     ['a number that is not the next', { number: 2 }],
   ] as const)

@@ -25,10 +25,15 @@ export function pendingResolution(
   migration: PhaseMigration | undefined,
   run: PhaseMigrationRun,
 ): Resolution | undefined {
-  const { metadata, status = {} } = run;
+  const { status = {} } = run;
   const asked = migration?.spec.resolution;
-  if (status.outcome !== 'NeedsHuman' || asked?.runName !== metadata.name) return undefined;
+  if (status.outcome !== 'NeedsHuman' || !asked || !isAbout(asked, run)) return undefined;
   return asked.number === nextNumber(status) ? asked : undefined;
+}
+
+/** A decision outlives its run in a manifest, and a PhaseMigration that is made anew begins with the same name again. */
+export function isAbout({ runName, runUID }: Resolution, { metadata }: PhaseMigrationRun): boolean {
+  return runName === metadata.name && runUID === metadata.uid;
 }
 
 /** The number that the next decision about a run must have. */

@@ -16,7 +16,7 @@ describe('A retry that is asked for', () => {
         scene.reconcile();
         expect(scene.migration.status?.warnings?.join()).to.match(/^The retry .*"now".* is not carried out/);
       }
-      scene.migration.spec.resolution = { runName: scene.runs[0]!.metadata.name, number: 1, action: 'RollBack' };
+      scene.migration.spec.resolution = { ...scene.decision(1), action: 'RollBack' };
       scene.reconcile();
       scene.end({ outcome: 'RolledBack', failure });
       scene.reconcile();

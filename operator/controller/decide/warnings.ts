@@ -1,6 +1,6 @@
 import { RETRY_ANNOTATION } from '../../api/names.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
-import { nextNumber } from './resolve.ts';
+import { isAbout, nextNumber } from './resolve.ts';
 
 interface Asked {
   migration: PhaseMigration;
@@ -33,8 +33,8 @@ function strayResolution({ migration, runs }: Asked, run: PhaseMigrationRun): st
   const asked = migration.spec.resolution;
   const next = nextNumber(run.status ?? {});
   if (!asked) return undefined;
-  const isKnown = runs.some(({ metadata }) => metadata.name === asked.runName);
-  const isLater = asked.runName === run.metadata.name && asked.number > next;
+  const isKnown = runs.some((known) => isAbout(asked, known));
+  const isLater = isAbout(asked, run) && asked.number > next;
   if (isKnown && !isLater) return undefined;
-  return `spec.resolution (${asked.action}, number ${asked.number}, for run ${asked.runName}) is not carried out: what waits for a decision is run ${run.metadata.name}, and the next number is ${next}.`;
+  return `spec.resolution (${asked.action}, number ${asked.number}, for run ${asked.runName} with UID ${asked.runUID}) is not carried out: what waits for a decision is run ${run.metadata.name} with UID ${run.metadata.uid}, and the next number is ${next}.`;
 }

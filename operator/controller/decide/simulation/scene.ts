@@ -8,6 +8,7 @@ export const START = Date.parse('2026-01-31T22:00:00Z');
 
 /** A PhaseMigration and its runs, and an operator that carries its decisions out. */
 export class Scene {
+  private created = 0;
   now = START;
   runs: PhaseMigrationRun[] = [];
   readonly migration: PhaseMigration = {
@@ -29,10 +30,15 @@ export class Scene {
       const decision = decideMigration(structuredClone({ now: this.now, migration: this.migration, runs: this.runs }));
       if (decision.finalizer) this.migration.metadata.finalizers = decision.finalizer === 'Add' ? [FINALIZER] : [];
       if (decision.status) this.migration.status = decision.status;
-      if (decision.createRun) this.runs.push(structuredClone(decision.createRun));
+      if (decision.createRun) this.create(decision.createRun);
       if (JSON.stringify([this.migration, this.runs]) === before) return decision;
     }
     throw new Error('decisions never come to rest');
+  }
+
+  private create(run: PhaseMigrationRun): void {
+    this.created += 1;
+    this.runs.push({ ...structuredClone(run), metadata: { ...run.metadata, uid: `run-${this.created}` } });
   }
 
   /** The latest run ends and has cleaned up. */
@@ -50,6 +56,12 @@ export class Scene {
     ];
     run.status = { workloads, ...status };
     run.metadata.finalizers = [];
+  }
+
+  /** What a decision about the latest run says before its action. */
+  decision(number: number) {
+    const { name: runName = '', uid: runUID = '' } = this.runs.at(-1)?.metadata ?? {};
+    return { runName, runUID, number };
   }
 
   ready() {
