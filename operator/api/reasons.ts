@@ -15,7 +15,7 @@ export const REASONS = {
   Succeeded: 'The database is at the wanted revision and the application is back.',
   AlreadyAtTarget: 'The database was at the target revision already: no outage was needed.',
   RolledBackAsRequested: 'spec.state is RolledBack and the migration was undone.',
-  NothingToRollBack: 'spec.state is RolledBack and the migration was not applied.',
+  NothingToRollBack: 'spec.state is RolledBack and no run of this PhaseMigration has migrated.',
   PreviousImagesUnknown: 'spec.state is RolledBack and no run recorded which images the old version had.',
   WriteRefused: 'The API server refused a write of the operator: a quota or a policy; the message is its own.',
   ScaledUpDuringOutage: 'Somebody scaled a workload up during the outage; it was scaled back.',

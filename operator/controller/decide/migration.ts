@@ -40,12 +40,12 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
   const ended = latest === undefined || settledRun(latest);
   // Its run answers first: a summary now would say that what was decided has led to nothing.
   if (latest && pendingResolution(migration, latest)) return withRefusedRetry(migration, latest);
-  if (latest && (!ended || latest.spec.requestHash === hash || latest.status?.outcome === 'NeedsHuman')) {
-    return { status: summary(seen, latest) };
-  }
+  const answered = latest?.spec.requestHash === hash || latest?.status?.outcome === 'NeedsHuman';
+  if (latest && (answered || !latest.status?.outcome)) return { status: summary(seen, latest) };
+  if (latest && !ended) return { status: untilCleanedUp(seen, latest) };
   // Its run was deleted by hand, which is no request to begin another outage.
-  if (!latest && migration.status?.requestHash === hash) return { status: withoutRun(seen) };
-  if (migration.spec.state === 'RolledBack' && !isMigrated(runs))
+  if (migration.status?.requestHash === hash) return { status: withoutRun(seen) };
+  if (migration.spec.state === 'RolledBack' && !isMigrated(seen))
     return { status: restingStatus(seen, latest, nothingToRollBack) };
   if (migration.spec.suspend) return { status: restingStatus(seen, latest, suspended) };
   return beginRun(seen, latest, hash);
@@ -62,7 +62,8 @@ function leftAlone(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMig
   const { metadata, status } = seen.migration;
   const reason = 'NewerOperatorNeeded';
   const wishes = failed(reason, newerOperatorMessage(run));
-  return { ...status, conditions: nextConditions(status?.conditions, wishes, metadata.generation, seen.now) };
+  const conditions = nextConditions(status?.conditions, wishes, metadata.generation, seen.now);
+  return { ...status, observedGeneration: metadata.generation ?? 0, conditions };
 }
 
 /** A deleted PhaseMigration goes when every run has brought its work to an end; one that needs a person keeps it. */
@@ -77,9 +78,12 @@ function settledRun(run: PhaseMigrationRun): boolean {
   return run.status?.outcome !== undefined && !run.metadata.finalizers?.length;
 }
 
-/** The last run that succeeded went up. */
-function isMigrated(runs: PhaseMigrationRun[]): boolean {
-  return runs.findLast(({ status }) => status?.outcome === 'Succeeded')?.spec.direction === 'Up';
+/** The last run that succeeded went up, or did before somebody deleted it. */
+function isMigrated({ migration, runs }: MigrationObservation): boolean {
+  const succeeded = runs
+    .toSorted((one, other) => one.spec.attempt - other.spec.attempt)
+    .findLast(({ status }) => status?.outcome === 'Succeeded');
+  return succeeded ? succeeded.spec.direction === 'Up' : migration.status?.revision === migration.spec.migrations.to;
 }
 
 /** The phase is written before the run is made: from then on the API server refuses changes of the plan. */
@@ -94,6 +98,7 @@ function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefi
     ...base(seen, words, progressing(words)),
     runName: run.metadata.name,
     observedRetry: retryOf(seen.migration),
+    revision: seen.migration.status?.revision,
   };
   const frozen = seen.migration.status?.phase === 'Preparing' && seen.migration.status.runName === run.metadata.name;
   return frozen ? { createRun: run } : { status };
@@ -167,7 +172,7 @@ function newRun(
 const nothingToRollBack: StateWords = {
   phase: 'RolledBack',
   reason: 'NothingToRollBack',
-  message: 'spec.state is RolledBack and this migration is not applied: there is nothing to undo.',
+  message: 'spec.state is RolledBack, and no run of this PhaseMigration has migrated: there is nothing to undo.',
 };
 const oldImagesUnknown: StateWords = {
   phase: 'Failed',
@@ -186,13 +191,18 @@ function restingStatus(
   latest: PhaseMigrationRun | undefined,
   words: StateWords,
 ): PhaseMigrationStatus {
-  const { reason, message } = words;
-  const done = words === nothingToRollBack ? 'True' : 'False';
-  const wishes: ConditionWishes = {
-    Ready: { status: done, reason, message },
-    Succeeded: { status: done === 'True' ? 'True' : 'Unknown', reason, message },
+  const before = latest ? summary(seen, latest) : { revision: seen.migration.status?.revision };
+  return { ...before, ...base(seen, words, restingWishes(words)) };
+}
+
+function restingWishes({ phase, reason, message }: StateWords): ConditionWishes {
+  if (phase === 'Failed') return failed(reason, message);
+  const wish = { reason, message };
+  const done = phase === 'RolledBack';
+  return {
+    Ready: { status: done ? 'True' : 'False', ...wish },
+    Succeeded: { status: done ? 'True' : 'Unknown', ...wish },
   };
-  return { ...(latest ? summary(seen, latest) : {}), ...base(seen, words, wishes) };
 }
 
 function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigrationStatus {
@@ -212,6 +222,17 @@ function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigra
     warnings: warningsOf(seen, run, refused),
     steps,
   };
+}
+
+/** What is asked for now is not done yet: without a word of it, who waits for Ready would take the old answer for it. */
+function untilCleanedUp(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigrationStatus {
+  const waitingFor = run.status?.runner?.waitingFor;
+  const message = `PhaseMigrationRun ${run.metadata.name} has ended and is cleaning up${waitingFor ? ` (${waitingFor})` : ''}; what is asked for now begins afterwards.`;
+  const status = summary(seen, run);
+  const wishes = progressing({ reason: 'Preparing', message });
+  const { metadata } = seen.migration;
+  const conditions = nextConditions(seen.migration.status?.conditions, wishes, metadata.generation, seen.now);
+  return { ...status, conditions };
 }
 
 /** What was true at the end stays; a run that was deleted before its end was undone first. */
@@ -238,7 +259,7 @@ function migrationWords(seen: MigrationObservation, run: PhaseMigrationRun): Sta
   return words;
 }
 
-function progressing({ reason, message }: StateWords): ConditionWishes {
+function progressing({ reason, message }: Omit<StateWords, 'phase'>): ConditionWishes {
   const wish = { reason, message };
   return {
     Ready: { status: 'False', ...wish },
