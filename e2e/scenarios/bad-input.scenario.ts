@@ -193,6 +193,24 @@ describe('A manifest', () => {
       await then.isUntouched();
     });
 
+    scenario('has the images that the workload has already', async ({ when, then }) => {
+      const workloads = [{ kind: 'Deployment', name: 'planner-backend', images: { backend: 'planner-backend:1.0.0' } }];
+      await when.applied({ spec: { workloads } });
+      await then.ends(
+        'Failed',
+        'ImagesAlreadySet',
+        /backend=planner-backend:1\.0\.0\): if the migration had to be undone/,
+      );
+      await then.isUntouched();
+    });
+
+    scenario('has no Service for a smoke test', async ({ when, then }) => {
+      const smokeTests = [{ name: 'typo', http: { service: 'planner-backnd', port: 80, path: '/' } }];
+      await when.applied({ spec: { smokeTests } });
+      await then.ends('Failed', 'ServiceNotFound', /"typo" cannot be asked: Service planner-backnd does not exist/);
+      await then.isUntouched();
+    });
+
     scenario('names a container that the workload does not have', async ({ when, then }) => {
       const workloads = [{ kind: 'Deployment', name: 'planner-backend', images: { backnd: 'planner-backend:2.0.0' } }];
       await when.applied({ spec: { workloads } });

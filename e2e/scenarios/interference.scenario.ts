@@ -32,14 +32,15 @@ describe('While a migration goes on', () => {
     await then.isUntouched();
   });
 
-  scenario('it is deleted in the outage: it is undone', async ({ given, when, then }) => {
-    const migrations = await given.migrations(slowMigration);
-    await when.applied({ spec: { migrations } });
-    await when.step('Migrate');
-    await when.deleted();
-    await then.isGone();
-    await then.isAsBefore();
-  });
+  for (const propagation of ['Background', 'Foreground'] as const)
+    scenario(`it is deleted in the outage (${propagation}): it is undone`, async ({ given, when, then }) => {
+      const migrations = await given.migrations(slowMigration);
+      await when.applied({ spec: { migrations } });
+      await when.step('Migrate');
+      await when.deleted(propagation);
+      await then.isGone();
+      await then.isAsBefore();
+    });
 
   scenario('it is deleted when everything is verified: it is finished', async ({ when, then }) => {
     await when.applied({ startPolicy: 'AfterUnfence' });

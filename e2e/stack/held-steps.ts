@@ -108,18 +108,19 @@ async function heldClone({ given }: Scenario): Promise<Hold> {
   return { spec: {}, release: () => session.release() };
 }
 
-/** The Service that is asked comes only when it is let go. */
-export function heldSmokeTest({ given }: Scenario): Promise<Hold> {
+/** The Service that is asked has pods only when it is let go. */
+export async function heldSmokeTest({ given }: Scenario): Promise<Hold> {
   const name = 'planner-late';
-  const service = {
+  const service = (application: string) => ({
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name },
-    spec: { selector: { 'app.kubernetes.io/name': 'planner-backend' }, ports: [{ port: 80, targetPort: 'http' }] },
-  };
+    spec: { selector: { 'app.kubernetes.io/name': application }, ports: [{ port: 80, targetPort: 'http' }] },
+  });
+  await given.object(service('nobody'));
   const http = { service: name, port: 80, path: '/api/v1/status', expectedBody: '2.0.0' };
   const smokeTests = [{ name: 'late', timeoutSeconds: 60, http }];
-  return Promise.resolve({ spec: { smokeTests }, release: () => given.object(service) });
+  return { spec: { smokeTests }, release: () => given.object(service('planner-backend')) };
 }
 
 /** The forward fence must pass, so the stranger comes when it is lifted. */

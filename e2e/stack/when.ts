@@ -74,8 +74,10 @@ export class When {
     await this.#site.api.patch(this.path, { metadata: { annotations } });
   }
 
-  async deleted(): Promise<void> {
-    const { status, text } = await this.#site.api.request('DELETE', this.path);
+  /** @param propagationPolicy `Foreground`: as Argo CD prunes */
+  async deleted(propagationPolicy: 'Background' | 'Foreground' = 'Background'): Promise<void> {
+    const path = `${this.path}?propagationPolicy=${propagationPolicy}`;
+    const { status, text } = await this.#site.api.request('DELETE', path);
     if (status !== 200) throw new Error(`The PhaseMigration could not be deleted: ${text}`);
     // One that is made again under the same name has runs of the same names.
     this.endedRun = undefined;

@@ -30,6 +30,8 @@ export const REASONS = {
   WorkloadNotFound: 'A workload of the spec does not exist.',
   WorkloadHeldBack: 'A workload is paused or partitioned: its pods would not all get the new images.',
   ContainerNotFound: 'A workload has no container of the name that spec.workloads[].images gives.',
+  ImagesAlreadySet: 'A workload has the new images before the outage: they would come back on the old schema.',
+  ServiceNotFound: 'The Service of a smoke test does not exist, or leads out of the cluster.',
   PreparationDeadlineExceeded: 'The run was not ready for its outage in time.',
   DatabaseUnreachable: 'The runner cannot reach the database.',
   AuthenticationFailed: 'The database refused the user name or password.',

@@ -30,7 +30,10 @@ const fields = {
 export const resolution = z
   .object({
     runName: text(253, 'The PhaseMigrationRun that ended as NeedsHuman.'),
-    runUID: text(64, 'Its metadata.uid: a later run may have the same name, and what was decided is not about that one.'),
+    runUID: text(
+      64,
+      'Its metadata.uid: a later run may have the same name, and what was decided is not about that one.',
+    ),
     ...fields,
   })
   .meta({

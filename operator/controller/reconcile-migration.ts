@@ -7,12 +7,13 @@ import { applyMigration } from './apply/apply.ts';
 import { decideMigration, type MigrationDecision, type MigrationObservation } from './decide/migration.ts';
 import { transitions } from './decide/transitions.ts';
 import { gatherMigration } from './gather/gather.ts';
+import { tellRefusedWrite } from './refused-write.ts';
 
 const LONGEST_CHAIN = 10;
 
 export interface MigrationParts {
   client: KubeClient;
-  events: EventRecorder;
+  events: Pick<EventRecorder, 'record'>;
   /** Has a run looked at. */
   wakeRun: (ref: ObjectRef) => void;
 }
@@ -29,6 +30,7 @@ export async function reconcileMigration(parts: MigrationParts, key: string): Pr
       if (!(await applyMigration(parts.client, migration, decision))) return { result: 'Done' };
     } catch (error) {
       if (isConflict(error)) continue;
+      tellRefusedWrite(parts.events, migration, 'Prepare', error);
       throw error;
     }
     // Only what is in the status now is told: an event about a write that failed would be a lie.

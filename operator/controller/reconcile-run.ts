@@ -1,7 +1,6 @@
 import { isConflict, type KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Logger } from '../kube/logger.ts';
-import { messageOf } from '../kube/message-of.ts';
 import type { Outcome } from '../kube/queue.ts';
 import { refOfKey } from '../kube/types.ts';
 import { applyRun } from './apply/apply.ts';
@@ -11,6 +10,7 @@ import type { RunDecision } from './decide/decision.ts';
 import type { RunObservation } from './decide/observation.ts';
 import { gatherRun } from './gather/gather.ts';
 import { surroundingsOf, type Surroundings } from './gather/surroundings.ts';
+import { tellRefusedWrite } from './refused-write.ts';
 import type { QuickLooks } from './quick-looks.ts';
 import type { RunnerImage } from './manifests/runner.ts';
 import type { Turns } from './turns.ts';
@@ -94,21 +94,13 @@ async function lookOnce({ client }: ReconcilerParts, key: string, known?: Surrou
   return seen && { seen, decision: decideRun(seen), quick: known !== undefined };
 }
 
-/** A write that the API server refuses for good (a quota, a policy) is told on the PhaseMigration, not only logged. */
 async function applyOrTell(parts: ReconcilerParts, seen: RunObservation, decision: RunDecision): Promise<boolean> {
   try {
     return await applyRun(parts.client, seen.run, decision, parts.runner);
   } catch (error) {
     // Somebody (the runner, most likely) wrote in between: decide again on what is there now.
     if (isConflict(error)) return true;
-    const regarding = seen.migration ?? seen.run;
-    parts.events.record({
-      regarding,
-      type: 'Warning',
-      reason: 'WriteRefused',
-      action: seen.run.status?.currentStep ?? 'Prepare',
-      note: messageOf(error),
-    });
+    tellRefusedWrite(parts.events, seen.migration ?? seen.run, seen.run.status?.currentStep ?? 'Prepare', error);
     throw error;
   }
 }

@@ -60,10 +60,6 @@ What the operator may do where PhaseMigrations are. Nothing with Secrets: the ku
 - apiGroups: [phasemigration.io]
   resources: [phasemigrations/status, phasemigrationruns/status]
   verbs: [patch]
-# To be the blocking owner's agent where the cluster asks for that (OwnerReferencesPermissionEnforcement).
-- apiGroups: [phasemigration.io]
-  resources: [phasemigrations/finalizers, phasemigrationruns/finalizers]
-  verbs: [update]
 # To set the images of an application's new version.
 - apiGroups: [apps]
   resources: [deployments, statefulsets]

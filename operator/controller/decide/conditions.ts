@@ -1,5 +1,9 @@
 import type { Condition } from '../../api/schema-parts.ts';
+import { cut } from './draft.ts';
 import { isoTime } from './time.ts';
+
+/** As metav1.Condition has it. */
+const LONGEST_MESSAGE = 32_768;
 
 export interface ConditionWish {
   status: Condition['status'];
@@ -31,6 +35,7 @@ export function nextConditions(
     // metav1.Time has whole seconds.
     const lastTransitionTime =
       old?.status === wish.status ? old.lastTransitionTime : isoTime(now).replace(/\.\d+Z$/, 'Z');
-    return [{ type, ...wish, observedGeneration: generation ?? 0, lastTransitionTime }];
+    const message = cut(wish.message, LONGEST_MESSAGE);
+    return [{ type, ...wish, message, observedGeneration: generation ?? 0, lastTransitionTime }];
   });
 }

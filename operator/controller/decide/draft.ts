@@ -85,12 +85,12 @@ export class Draft {
    * have been refused again and again because the runner was faster.
    */
   endScalingDown(): void {
-    for (const name of ['ScaleDown', 'RollbackScaleDown'] as const)
-      if (this.step(name)) this.succeedStep(name);
+    for (const name of ['ScaleDown', 'RollbackScaleDown'] as const) if (this.step(name)) this.succeedStep(name);
   }
 
   record(fields: Partial<OperatorStatus>): void {
     Object.assign(this.next, fields);
+    if (this.next.waitingFor !== undefined) this.next.waitingFor = cut(this.next.waitingFor, LONGEST_WAITING_FOR);
   }
 
   /** Records why the run is undone, in one line. The first failure stays: what follows from it explains nothing. */
@@ -169,11 +169,12 @@ export class Draft {
   }
 }
 
-/** A longer message would have the API server refuse the whole status, again and again. */
 const LONGEST_MESSAGE = 8192;
+const LONGEST_WAITING_FOR = 2048;
 
-function cut(message: string): string {
-  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 1)}…`;
+/** A longer message would have the API server refuse the whole status, again and again. */
+export function cut(message: string, longest = LONGEST_MESSAGE): string {
+  return message.length <= longest ? message : `${message.slice(0, longest - 1)}…`;
 }
 
 function oneLine(message: string): string {

@@ -1,7 +1,7 @@
 import type { RecordedWorkload } from '../../api/phase-migration-run.ts';
 import type { Draft } from './draft.ts';
 import { recordEndOfOutage } from './outage.ts';
-import { recordStarting, recordStopped } from './stopped-workloads.ts';
+import { recordStanding, recordStarting, recordStopped } from './stopped-workloads.ts';
 import { isoTime, moment } from './time.ts';
 import {
   bringBack,
@@ -85,7 +85,10 @@ function beginOutage(draft: Draft): void {
 }
 
 function scaleDown(draft: Draft): void {
-  if (!holdDown(draft, false)) return;
+  if (!holdDown(draft, false)) {
+    recordStanding(draft, 'ScaleDown');
+    return;
+  }
   draft.aim('Migrated');
   endScaleDown(draft);
   recordStopped(draft);

@@ -38,6 +38,30 @@ describe('keepRunnerAlive', () => {
     }
   });
 
+  it('replaces one that dies while a person must decide about the database: it holds the lock', () => {
+    for (const [goal, epoch] of [
+      ['RolledBack', 2],
+      ['Finished', undefined],
+    ] as const) {
+      const world = started();
+      world.run!.spec.goal = goal;
+      world.run!.status = { ...world.run!.status, outcome: 'NeedsHuman', runner: { epoch: 1 } };
+      Object.assign(world.jobs[0]!, { finished: 'Failed', finishedAt: world.now });
+      expect(decideRun(world.observe()!).spec?.runnerEpoch).to.equal(epoch);
+    }
+  });
+
+  it('does not use up its starts on Jobs that somebody goes on deleting', () => {
+    const world = started();
+    world.run!.spec.runnerEpoch = 4;
+    world.jobs = [{ name: 'runner-4', epoch: 4, deleting: true, createdAt: world.now }];
+    const { spec, lookAgainAfter } = decideRun(world.observe()!);
+    expect(spec?.runnerEpoch).to.equal(undefined);
+    expect(lookAgainAfter).to.be.within(3000, 5000);
+    world.now += 5000;
+    expect(decideRun(world.observe()!).spec?.runnerEpoch).to.equal(5);
+  });
+
   it('says of a Job that gets no pod where the reason stands', () => {
     const world = started();
     const [job] = world.jobs;

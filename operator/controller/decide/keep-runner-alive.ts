@@ -56,7 +56,7 @@ function lastReport({ metadata }: PhaseMigrationRun): number | undefined {
  * A pod that was told to end counts as dead, because on a lost node it stays so until the kubelet returns. The database's
  * lock and the epoch keep it from touching anything while its successor works.
  */
-function hasDied({ finished, deleting, pod }: JobObservation): boolean {
+export function hasDied({ finished, deleting, pod }: JobObservation): boolean {
   return (
     finished !== undefined || deleting || pod?.failed === true || pod?.succeeded === true || pod?.terminating === true
   );
@@ -67,7 +67,8 @@ function startSuccessor(draft: Draft, dead: JobObservation | undefined): 'Stop' 
   if (epoch >= lastStart(draft)) return giveUp(draft, dead);
   // The first successor starts at once: an outage may be going on. Later ones wait, doubling, up to half a minute.
   const delay = epoch === 1 ? 0 : Math.min(30_000, 500 * 2 ** (epoch - 1));
-  const earliest = (dead?.finishedAt ?? 0) + delay;
+  // One that was deleted has no end: without its beginning a deletion that goes on would use up all starts at once.
+  const earliest = (dead?.finishedAt ?? dead?.createdAt ?? 0) + delay;
   if (draft.seen.now < earliest) {
     draft.lookAgain(earliest - draft.seen.now);
     return undefined;

@@ -1,14 +1,13 @@
-import { API_VERSION, FINALIZER, GROUP, RUN_PROTOCOL, runNameOf } from '../../api/names.ts';
 import type { PhaseMigrationStatus } from '../../api/phase-migration.ts';
-import { planOf } from '../../api/plan-of.ts';
-import type { Workload } from '../../api/plan.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import { allSteps } from './all-steps.ts';
 import { nextConditions, type ConditionWishes } from './conditions.ts';
+import { isHeld } from './finalizer.ts';
 import { refusedRetry, requestHash, retryOf } from './request-hash.ts';
 import { needsNewerOperator, newerOperatorMessage } from './protocol.ts';
 import { pendingResolution } from './resolve.ts';
+import { imagesBefore, newRun } from './new-run.ts';
 import { currentStep, stateWords, type StateWords } from './state-words.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -31,18 +30,23 @@ export function decideMigration(seen: MigrationObservation): MigrationDecision {
   const { migration } = seen;
   const runs = seen.runs.toSorted((one, other) => one.spec.attempt - other.spec.attempt);
   const latest = runs.at(-1);
-  const held = migration.metadata.finalizers?.includes(FINALIZER) ?? false;
+  const held = isHeld(migration);
   const notUnderstood = runs.find((run) => !settledRun(run) && needsNewerOperator(run));
   if (notUnderstood) return { status: leftAlone(seen, notUnderstood) };
   if (migration.metadata.deletionTimestamp) return letGo(seen, runs, held);
   if (!held) return { finalizer: 'Add' };
+  return answer(seen, latest);
+}
+
+/** Sums up the run that answers what is asked for, or begins one. */
+function answer(seen: MigrationObservation, latest: PhaseMigrationRun | undefined): MigrationDecision {
+  const { migration } = seen;
   const hash = requestHash(migration);
-  const ended = latest === undefined || settledRun(latest);
   // Its run answers first: a summary now would say that what was decided has led to nothing.
   if (latest && pendingResolution(migration, latest)) return withRefusedRetry(migration, latest);
   const answered = latest?.spec.requestHash === hash || latest?.status?.outcome === 'NeedsHuman';
   if (latest && (answered || !latest.status?.outcome)) return { status: summary(seen, latest) };
-  if (latest && !ended) return { status: untilCleanedUp(seen, latest) };
+  if (latest && !settledRun(latest)) return { status: untilCleanedUp(seen, latest) };
   // Its run was deleted by hand, which is no request to begin another outage.
   if (migration.status?.requestHash === hash) return { status: withoutRun(seen) };
   if (migration.spec.state === 'RolledBack' && !isMigrated(seen))
@@ -75,7 +79,7 @@ function letGo(seen: MigrationObservation, runs: PhaseMigrationRun[], held: bool
 
 /** A new run may begin when the one before has its outcome and has cleaned up. */
 function settledRun(run: PhaseMigrationRun): boolean {
-  return run.status?.outcome !== undefined && !run.metadata.finalizers?.length;
+  return run.status?.outcome !== undefined && !isHeld(run);
 }
 
 /** The last run that succeeded went up, or did before somebody deleted it. */
@@ -102,71 +106,6 @@ function beginRun(seen: MigrationObservation, latest: PhaseMigrationRun | undefi
   };
   const frozen = seen.migration.status?.phase === 'Preparing' && seen.migration.status.runName === run.metadata.name;
   return frozen ? { createRun: run } : { status };
-}
-
-type ImagesOf = (workload: Workload) => Record<string, string> | undefined;
-
-/**
- * The images that the way up replaced: what a way down must put back. Undefined when images are to be changed and no
- * run recorded what they were.
- */
-function imagesBefore({ migration, runs }: MigrationObservation): ImagesOf | undefined {
-  const up = runs
-    .toSorted((one, other) => one.spec.attempt - other.spec.attempt)
-    .findLast(({ spec, status }) => spec.direction === 'Up' && status?.outcome === 'Succeeded' && status.workloads);
-  const changed = migration.spec.workloads.some(({ images }) => images !== undefined);
-  if (!up && changed) return undefined;
-  return ({ kind, name, images }) => {
-    const recorded =
-      up?.status?.workloads?.find((workload) => workload.kind === kind && workload.name === name)?.images ?? {};
-    return (
-      images &&
-      Object.fromEntries(
-        Object.keys(images).flatMap((container) => (recorded[container] ? [[container, recorded[container]]] : [])),
-      )
-    );
-  };
-}
-
-function newRun(
-  migration: PhaseMigration,
-  attempt: number,
-  hash: string,
-  before: ImagesOf | undefined,
-): PhaseMigrationRun {
-  const { name, namespace, uid = '' } = migration.metadata;
-  const up = migration.spec.state === 'Migrated';
-  const asked = planOf(migration.spec);
-  const plan =
-    up || !before
-      ? asked
-      : { ...asked, workloads: asked.workloads.map((workload) => ({ ...workload, images: before(workload) })) };
-  const { from, to } = plan.migrations;
-  return {
-    apiVersion: API_VERSION,
-    kind: 'PhaseMigrationRun',
-    metadata: {
-      name: runNameOf(name, attempt),
-      namespace,
-      labels: { [`${GROUP}/migration`]: name },
-      finalizers: [FINALIZER],
-      ownerReferences: [
-        { apiVersion: API_VERSION, kind: 'PhaseMigration', name, uid, controller: true, blockOwnerDeletion: true },
-      ],
-    },
-    spec: {
-      phaseMigrationRef: { name, uid },
-      attempt,
-      protocol: RUN_PROTOCOL,
-      direction: up ? 'Up' : 'Down',
-      requestHash: hash,
-      plan,
-      startRevision: up ? from : to,
-      targetRevision: up ? to : from,
-      goal: 'Prepared',
-      runnerEpoch: 1,
-    },
-  };
 }
 
 const nothingToRollBack: StateWords = {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { RunObservation } from './observation.ts';
 import { decideRun } from './run.ts';
 import { runnerStep } from './simulation/runner.ts';
-import { World, type Verification } from './simulation/world.ts';
+import { NEW_IMAGE, World, type Verification } from './simulation/world.ts';
 
 /** A run of which everything is prepared, and nobody has looked since. */
 function prepared(verification?: Verification): World {
@@ -54,6 +54,34 @@ describe('noticeFailure', () => {
       expect(world.deployment.replicas).to.equal(3);
     });
 
+  it('begins no outage where the new images are already: they would come back on the old schema', () => {
+    const world = prepared();
+    world.deployment.image = NEW_IMAGE;
+    pass(world, () => undefined);
+    expect(world.run?.status?.failure).to.include({ step: 'Preflight', reason: 'ImagesAlreadySet' });
+    expect(world.run?.status?.failure?.message).to.match(/^Deployment backend already has the images .*backend:2\)/);
+    expect(world.deployment.replicas).to.equal(3);
+  });
+
+  it('takes the new images for right where the database is at its target', () => {
+    const world = prepared();
+    world.deployment.image = NEW_IMAGE;
+    world.run!.status!.runner!.alreadyAtTarget = true;
+    pass(world, () => undefined);
+    expect(world.run?.status?.failure).to.equal(undefined);
+    expect(world.run?.status?.outcome).to.equal('Succeeded');
+  });
+
+  it('begins no outage for a smoke test that nobody can ask', () => {
+    const world = prepared();
+    pass(world, (seen) => {
+      seen.unaskableSmokeTests = [{ name: 'alive', why: 'Service x does not exist in namespace ns' }];
+    });
+    expect(world.run?.status?.failure).to.include({ step: 'Preflight', reason: 'ServiceNotFound' });
+    expect(world.run?.status?.failure?.message).to.contain('"alive" cannot be asked: Service x does not exist');
+    expect(world.deployment.replicas).to.equal(3);
+  });
+
   it('ends a preparation whose verification Job never starts, in the kubelet’s words', () => {
     const world = prepared('Passes');
     pass(world, () => undefined);
@@ -65,6 +93,16 @@ describe('noticeFailure', () => {
     expect(failure?.reason).to.equal('PreparationDeadlineExceeded');
     expect(failure?.message).to.match(/it waits for: Job figures-1: ImagePullBackOff: no such image$/);
     expect(world.deployment.replicas).to.equal(3);
+  });
+
+  it('does not end what is suspended, has lost its session and prepares again', () => {
+    const world = prepared();
+    world.now += LONG_AFTER;
+    pass(world, (seen) => {
+      if (seen.migration) seen.migration.spec.suspend = true;
+      delete seen.run.status?.runner?.reachedGoal;
+    });
+    expect(world.run?.status?.failure).to.equal(undefined);
   });
 
   it('does not end what is prepared and suspended', () => {

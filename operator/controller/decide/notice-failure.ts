@@ -5,12 +5,27 @@ import type { Draft } from './draft.ts';
 import { sentences } from './sentence.ts';
 import { moment } from './time.ts';
 import { verificationIsWaiting } from './verification-jobs.ts';
-import { hopelessPod, neverBegins, notReadyYet, title } from './workloads.ts';
+import { unaskableSmokeTest, unfitWorkload } from './unfit.ts';
+import { hopelessPod, neverBegins, notReadyYet } from './workloads.ts';
 
-type FailureRule = (draft: Draft) => { step: StepName; reason: Reason; message: string } | undefined;
+export type FailureRule = (draft: Draft) => Failure | undefined;
+
+interface Failure {
+  step: StepName;
+  reason: Reason;
+  message: string;
+}
 
 /** Why a run must be undone. The first that holds is recorded; nothing is undone before it is. */
-const RULES: FailureRule[] = [failedRunnerStep, deleted, missingWorkload, notPreparedInTime, outageTooLong, neverReady];
+const RULES: FailureRule[] = [
+  failedRunnerStep,
+  deleted,
+  unfitWorkload,
+  unaskableSmokeTest,
+  notPreparedInTime,
+  outageTooLong,
+  neverReady,
+];
 
 /** Records the first failure. Stops the pass, so that undoing begins from a recorded failure. */
 export function noticeFailure(draft: Draft): 'Stop' | undefined {
@@ -50,35 +65,11 @@ function deleted(draft: Draft) {
   };
 }
 
-/** Before the outage only: later a missing workload is the bring-back's affair. */
-function missingWorkload(draft: Draft) {
-  if (draft.step('ScaleDown')) return undefined;
-  const { namespace } = draft.seen.run.metadata;
-  for (const planned of draft.plan.workloads) {
-    const found = draft.seen.workloads.find(({ kind, name }) => kind === planned.kind && name === planned.name)?.found;
-    if (!found) {
-      const message = `${title(planned)} does not exist in namespace ${namespace}. Correct spec.workloads, or create it and request a retry.`;
-      return { step: 'Preflight' as const, reason: 'WorkloadNotFound' as const, message };
-    }
-    if (found.heldBack && planned.images) {
-      const message = `${title(planned)} would not give all its pods the new images: ${found.heldBack}. Resume it (or set the partition to 0) and request a retry.`;
-      return { step: 'Preflight' as const, reason: 'WorkloadHeldBack' as const, message };
-    }
-    const missing = Object.keys(planned.images ?? {}).find((container) => !(container in found.images));
-    if (missing !== undefined) {
-      const message = `${title(planned)} has no container ${JSON.stringify(missing)}; it has ${Object.keys(found.images).join(', ')}. Correct spec.workloads[].images.`;
-      return { step: 'Preflight' as const, reason: 'ContainerNotFound' as const, message };
-    }
-  }
-  return undefined;
-}
-
 function notPreparedInTime(draft: Draft) {
   if (draft.goal !== 'Prepared' || draft.step('ScaleDown')) return undefined;
-  const suspended = draft.seen.migration?.spec.suspend ?? false;
+  if (draft.seen.migration?.spec.suspend) return undefined;
   const inUse = draft.seen.workloadsInUse.length > 0;
-  if (draft.runner?.reachedGoal !== undefined && (suspended || (verificationIsWaiting(draft) && !inUse)))
-    return undefined;
+  if (draft.runner?.reachedGoal !== undefined && verificationIsWaiting(draft) && !inUse) return undefined;
   const seconds = draft.plan.preparationDeadlineSeconds;
   const left = (moment(draft.seen.run.metadata.creationTimestamp) ?? draft.seen.now) + seconds * 1000 - draft.seen.now;
   if (left > 0) {

@@ -11,8 +11,16 @@ export interface RunObservation {
   verificationJobs: JobObservation[];
   /** Workloads of this run that another run has in its hands; looked for just before the outage. */
   workloadsInUse: WorkloadInUse[];
+  /** Smoke tests that nobody will be able to ask; looked for just before the outage. */
+  unaskableSmokeTests: UnaskableSmokeTest[];
   /** Answers to the smoke tests; empty outside the SmokeTest step. */
   smokeTests: SmokeTestObservation[];
+}
+
+export interface UnaskableSmokeTest {
+  name: string;
+  /** A clause for people: `Service x does not exist in namespace y`. */
+  why: string;
 }
 
 export interface WorkloadInUse {

@@ -54,6 +54,16 @@ describe('A decision about a run that needs a person', function () {
     expect(operatorPass(world), 'writes after the end').to.equal(0);
   });
 
+  it('is recorded however long the message is that it answers', () => {
+    const world = stuck();
+    const stalled = world.run!.status!.conditions!.find(({ type }) => type === 'Stalled')!;
+    stalled.message = 'x'.repeat(30_000);
+    resolve(world, 'Retry');
+    settleDown(world, new Set());
+    expect(world.run?.status?.resolutions?.[0]?.message).to.have.length(8192);
+    expect(world.run?.status?.outcome).to.equal('RolledBack');
+  });
+
   it('starts the version that the accepted revision was made for', () => {
     const world = stuck();
     resolve(world, 'Accept');

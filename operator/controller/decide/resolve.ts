@@ -3,7 +3,7 @@ import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import type { Resolution } from '../../api/resolution.ts';
 import { RUNNER_ROLLBACK_STEPS } from '../../api/step-names.ts';
 import type { RunnerStep } from '../../api/step.ts';
-import type { Draft } from './draft.ts';
+import { cut, type Draft } from './draft.ts';
 import { isoTime } from './time.ts';
 
 /**
@@ -66,7 +66,7 @@ function record(draft: Draft, { number, action, archive }: Resolution, refusal: 
     ...{ number, action, state: refusal ? ('Refused' as const) : ('Begun' as const), time: isoTime(now) },
     ...(archive ? { archive } : {}),
     ...(requestedBy ? { requestedBy } : {}),
-    message,
+    message: cut(message),
   };
   draft.record({ resolutions: [...resolutions, next] });
 }

@@ -1,6 +1,7 @@
 import { describeState } from './describe-state.ts';
 import { Draft } from './draft.ts';
 import type { RunDecision } from './decision.ts';
+import { isHeld } from './finalizer.ts';
 import { goForward } from './forward.ts';
 import { keepRunnerAlive } from './keep-runner-alive.ts';
 import { noticeFailure } from './notice-failure.ts';
@@ -47,7 +48,7 @@ export function decideRun(seen: RunObservation): RunDecision {
 /** Nothing is begun before the finalizer is there: deleting the run must not leave an application down. */
 function holdWithFinalizer(draft: Draft): 'Stop' | undefined {
   const { metadata } = draft.seen.run;
-  if (metadata.finalizers?.length || draft.recorded.outcome) return undefined;
+  if (isHeld(draft.seen.run) || draft.recorded.outcome) return undefined;
   if (metadata.deletionTimestamp) return 'Stop';
   draft.setFinalizer('Add');
   return 'Stop';

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { FINALIZER } from '../../api/names.ts';
+import { RUNNER_START_LIMIT } from './keep-runner-alive.ts';
 import { decideRun } from './run.ts';
 import { World } from './simulation/world.ts';
 
@@ -51,6 +52,24 @@ describe('settle', () => {
       'The run has ended, but its runner could not clean up in 10 minutes (cannot reach database "planner"): the restore point phasemigration_restore_1 may still be there.',
     ]);
     expect(world.run?.metadata.finalizers).to.deep.equal([FINALIZER]);
+  });
+
+  it('takes another’s finalizer for none of its own', () => {
+    const world = cleaningUp();
+    world.run!.status!.runner!.reachedGoal = 'Finished';
+    expect(decideRun(world.observe()!).finalizer).to.equal('Remove');
+    world.run!.metadata.finalizers = ['foregroundDeletion'];
+    expect(decideRun(world.observe()!).finalizer).to.equal(undefined);
+  });
+
+  it('lets a run go whose last start was deleted before it could clean up', () => {
+    const world = cleaningUp();
+    world.run!.spec.runnerEpoch = RUNNER_START_LIMIT;
+    world.run!.status!.runner!.epoch = RUNNER_START_LIMIT;
+    world.jobs = [];
+    expect(decideRun(world.observe()!).finalizer).to.equal('Remove');
+    world.run!.status!.runner!.epoch -= 1;
+    expect(decideRun(world.observe()!).finalizer, 'it has not begun yet').to.equal(undefined);
   });
 
   it('names the scratch database of a rehearsal that was broken off', () => {

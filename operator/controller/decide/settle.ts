@@ -1,5 +1,7 @@
 import type { Draft } from './draft.ts';
-import { keepRunnerAlive, lastStart, RUNNER_START_LIMIT } from './keep-runner-alive.ts';
+import { isHeld } from './finalizer.ts';
+import { hasDied, keepRunnerAlive, lastStart, RUNNER_START_LIMIT } from './keep-runner-alive.ts';
+import { runnerMustGoOn } from './resolve.ts';
 import { moment } from './time.ts';
 
 /**
@@ -9,11 +11,15 @@ import { moment } from './time.ts';
 export function settle(draft: Draft): 'Stop' | undefined {
   const { outcome } = draft.recorded;
   if (outcome === undefined) return undefined;
-  if (outcome === 'NeedsHuman') return 'Stop';
+  if (outcome === 'NeedsHuman') {
+    // A new start takes the lock and waits: without one anybody could migrate what is kept for a person.
+    if (runnerMustGoOn(draft.seen.run.spec, draft.recorded)) keepRunnerAlive(draft);
+    return 'Stop';
+  }
   draft.aim('Finished');
   for (const job of draft.seen.verificationJobs) if (!job.deleting) draft.act({ kind: 'DeleteJob', name: job.name });
   if (runnerHasFinished(draft)) {
-    if (draft.seen.run.metadata.finalizers?.length) draft.setFinalizer('Remove');
+    if (isHeld(draft.seen.run)) draft.setFinalizer('Remove');
   } else {
     keepRunnerAlive(draft);
   }
@@ -40,7 +46,8 @@ const CLEAN_UP_MILLISECONDS = 600_000;
 function gaveUp(draft: Draft): boolean {
   const epoch = draft.seen.run.spec.runnerEpoch;
   const job = draft.seen.runnerJobs.find((other) => other.epoch === epoch);
-  const endedTooOften = epoch >= lastStart(draft) && job?.finished !== undefined;
+  const isOver = job ? hasDied(job) : draft.runner?.epoch === epoch;
+  const endedTooOften = epoch >= lastStart(draft) && isOver;
   if (!endedTooOften) {
     // Without a deletion nobody waits for it, and whoever has the lock meanwhile gives it back some time.
     if (!isBeingDeleted(draft)) return false;
@@ -50,7 +57,7 @@ function gaveUp(draft: Draft): boolean {
       return false;
     }
   }
-  if (draft.seen.run.metadata.finalizers?.length) tellWhatIsLeft(draft, endedTooOften);
+  if (isHeld(draft.seen.run)) tellWhatIsLeft(draft, endedTooOften);
   if (job && !job.deleting && !job.finished) draft.act({ kind: 'DeleteJob', name: job.name });
   return true;
 }

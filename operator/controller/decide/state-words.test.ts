@@ -45,7 +45,8 @@ describe('stateWords', () => {
       /: ALTER DATABASE "planner" CONNECTION LIMIT 37; kubectl -n ns set image deployment\/backend backend=backend:1; kubectl -n ns scale deployment\/backend --replicas=3\.$/,
     );
     expect(message).to.contain('It is not known whether anything of the migration is in the database.');
-    const patch = (action: string) => `{"spec":{"resolution":{"runName":"pm-1","runUID":"r","number":1,"action":"${action}"}}}`;
+    const patch = (action: string) =>
+      `{"spec":{"resolution":{"runName":"pm-1","runUID":"r","number":1,"action":"${action}"}}}`;
     for (const action of ['Retry', 'Accept', 'RollBack'])
       expect(message).to.contain(`kubectl -n ns patch pm pm --type=merge -p '${patch(action)}'`);
     expect(message).not.to.contain('RestoreBackup');

@@ -5,7 +5,7 @@ import type { PodObservation } from './observation.ts';
 import { operatorPass } from './simulation/play.ts';
 import { runnerStep } from './simulation/runner.ts';
 import { NEW_IMAGE, World, type StartPolicy } from './simulation/world.ts';
-import { recordStarting, recordStopped } from './stopped-workloads.ts';
+import { recordStanding, recordStarting, recordStopped } from './stopped-workloads.ts';
 
 const pod = (name: string, more: Partial<PodObservation> = {}): PodObservation => ({
   ...{ name, terminating: false, ended: false, ready: false },
@@ -33,6 +33,30 @@ function recorded(
 }
 
 const isStopped = (...parameters: Parameters<typeof recorded>) => recorded(...parameters).workloadsStopped;
+
+describe('A scale-down that a pod does not follow', () => {
+  /** After so many milliseconds of the step a pod stands that no controller stops. */
+  function words(step: 'ScaleDown' | 'RollbackScaleDown', milliseconds: number, pods = [pod('copy'), pod('copy-2')]) {
+    const world = new World();
+    const seen = world.observe()!;
+    seen.run.status = { steps: [{ name: step, state: 'Running', startTime: new Date(world.now).toISOString() }] };
+    seen.now += milliseconds;
+    seen.workloads[0]!.pods = pods;
+    seen.workloads[0]!.found!.replicas = 0;
+    seen.workloads[0]!.found!.upToDate = pods.length > 0;
+    const draft = new Draft(seen);
+    recordStanding(draft, step);
+    return { waitingFor: draft.status.waitingFor, lookAgainAfter: draft.decision().lookAgainAfter };
+  }
+
+  it('is told with the pods’ names after five seconds, not before', () => {
+    expect(words('RollbackScaleDown', 4000)).to.deep.equal({ waitingFor: undefined, lookAgainAfter: 1000 });
+    expect(words('RollbackScaleDown', 5000).waitingFor).to.match(
+      /^Not told to stop by its controller: pod copy of Deployment backend, pod copy-2 of Deployment backend; .*kubectl -n ns delete pod copy$/,
+    );
+    expect(words('ScaleDown', 5000, []).waitingFor).to.match(/^The controller of Deployment backend has not seen yet/);
+  });
+});
 
 describe('The fence may be lifted', () => {
   const ending = pod('old', { terminating: true });

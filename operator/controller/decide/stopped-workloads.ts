@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
-import { startsBehindFence, title } from './workloads.ts';
+import { moment } from './time.ts';
+import { isDrained, startsBehindFence, title } from './workloads.ts';
 
 /**
  * Records whether the fence may be lifted as far as pods are concerned. That a pod was told to stop is enough to raise
@@ -12,6 +13,31 @@ export function recordStopped(draft: Draft): void {
     workloadsStopped: ending.length === 0,
     waitingFor: draft.runner?.waitingFor && wordsFor(draft, ending),
   });
+}
+
+/** As long as controllers usually take to tell pods to stop; before it a word would only cost a write in the outage. */
+const SLOW_MILLISECONDS = 5000;
+
+/** Says which pods a scale-down waits for: one that a selector finds and no controller stops is waited for in vain. */
+export function recordStanding(draft: Draft, step: 'ScaleDown' | 'RollbackScaleDown'): void {
+  const left = (moment(draft.step(step)?.startTime) ?? draft.seen.now) + SLOW_MILLISECONDS - draft.seen.now;
+  if (left > 0) {
+    draft.lookAgain(left);
+    return;
+  }
+  const slow = draft.seen.workloads.filter((workload) => !isDrained(workload));
+  const pods = slow.flatMap((workload) =>
+    workload.pods
+      .filter(({ ended, terminating }) => !ended && !terminating)
+      .map(({ name }) => ({ name, workload: title(workload) })),
+  );
+  const told = slow.map(title).slice(0, MOST_NAMED).join(', ');
+  const { namespace } = draft.seen.run.metadata;
+  const waitingFor =
+    pods.length > 0
+      ? `Not told to stop by its controller: ${inWords(pods)}; if it is not its controller’s (another pod with its labels): kubectl -n ${namespace} delete pod ${pods[0]?.name}`
+      : `The controller of ${told} has not seen yet that it is scaled to 0`;
+  draft.record({ waitingFor });
 }
 
 /** What is brought back has pods again. */
@@ -49,8 +75,12 @@ function wordsFor(draft: Draft, pods: PodInTheWay[]): string | undefined {
   if (pods.length === 0) return undefined;
   const { namespace } = draft.seen.run.metadata;
   const named = pods.slice(0, MOST_NAMED);
-  const more = pods.length > named.length ? ` and ${pods.length - named.length} more` : '';
-  const list = named.map(({ name, workload }) => `pod ${name} of ${workload}`).join(', ');
   const force = `kubectl -n ${namespace} delete pod ${named.map(({ name }) => name).join(' ')} --force --grace-period=0`;
-  return `Still ending: ${list}${more}; if a node is lost for good and its pods with it: ${force}`;
+  return `Still ending: ${inWords(pods)}; if a node is lost for good and its pods with it: ${force}`;
+}
+
+function inWords(pods: PodInTheWay[]): string {
+  const named = pods.slice(0, MOST_NAMED);
+  const more = pods.length > named.length ? ` and ${pods.length - named.length} more` : '';
+  return named.map(({ name, workload }) => `pod ${name} of ${workload}`).join(', ') + more;
 }

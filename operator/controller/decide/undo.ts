@@ -3,7 +3,7 @@ import type { Draft } from './draft.ts';
 import { allReady } from './forward.ts';
 import { recordEndOfOutage, resumeOutage } from './outage.ts';
 import { failedRollbackStep, isAcceptedAsMigrated } from './resolve.ts';
-import { recordStarting, recordStopped } from './stopped-workloads.ts';
+import { recordStanding, recordStarting, recordStopped } from './stopped-workloads.ts';
 import { moment } from './time.ts';
 import { bringBack, holdDown, hopelessPod, newImages, notReadyYet, setImagesWhileDown } from './workloads.ts';
 
@@ -37,7 +37,9 @@ function takeDownAgain(draft: Draft): void {
     resumeOutage(draft);
     draft.startStep('RollbackScaleDown');
   }
-  if (!holdDown(draft, false) || !scaleDown) return;
+  const drained = holdDown(draft, false);
+  if (!drained) recordStanding(draft, 'RollbackScaleDown');
+  if (!drained || !scaleDown) return;
   draft.aim('RolledBack');
   draft.succeedStep('RollbackScaleDown');
 }

@@ -7,7 +7,7 @@ import type { RunObservation } from '../decide/observation.ts';
 import { PhaseMigration, PhaseMigrationRun } from '../resource-types.ts';
 import { observeJobs } from './jobs.ts';
 import { surroundingsOf, type Surroundings } from './surroundings.ts';
-import { askSmokeTest } from './smoke-tests.ts';
+import { askSmokeTest, unaskableSmokeTests } from './smoke-tests.ts';
 import { workloadsInUse } from './workloads-in-use.ts';
 import { observeWorkload } from './workloads.ts';
 
@@ -30,12 +30,22 @@ export async function gatherRun(
   ]);
   if (!run) return undefined;
   // Before the workloads: one that a run brings back while this is read must not look free and at zero replicas.
-  const runs = standsBeforeOutage(run) ? await client.list(PhaseMigrationRun, { namespace }) : undefined;
+  const [runs, unaskable] = standsBeforeOutage(run)
+    ? await Promise.all([
+        client.list(PhaseMigrationRun, { namespace }),
+        unaskableSmokeTests(client, namespace, run.spec.plan.smokeTests),
+      ])
+    : [];
   const isOf = known?.uid === run.metadata.uid;
   const around = early && isOf ? early : await gatherSurroundings(client, namespace, surroundingsOf(run), {});
   const asked = isAsking(run) ? run.spec.plan.smokeTests : [];
   const smokeTests = await Promise.all(asked.map((test) => askSmokeTest(client, namespace, test)));
-  return { now: Date.now(), run, ...around, workloadsInUse: workloadsInUse(run, runs?.items ?? []), smokeTests };
+  return {
+    ...{ now: Date.now(), run, ...around },
+    workloadsInUse: workloadsInUse(run, runs?.items ?? []),
+    unaskableSmokeTests: unaskable ?? [],
+    smokeTests,
+  };
 }
 
 async function gatherSurroundings(client: KubeClient, namespace: string, known: Surroundings, options: ListOptions) {

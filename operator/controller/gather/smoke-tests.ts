@@ -4,7 +4,7 @@ import type { SmokeTest } from '../../api/plan.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { messageOf } from '../../kube/message-of.ts';
 import { Service } from '../../kube/resource-types.ts';
-import type { SmokeTestObservation } from '../decide/observation.ts';
+import type { SmokeTestObservation, UnaskableSmokeTest } from '../decide/observation.ts';
 
 const REQUEST_TIMEOUT_MILLISECONDS = 3000;
 const LONGEST_BODY = 65_536;
@@ -16,15 +16,9 @@ export async function askSmokeTest(
   test: SmokeTest,
 ): Promise<SmokeTestObservation> {
   const { name, http } = test;
-  const service = await client.get(Service, { namespace, name: http.service });
-  if (!service)
-    return { name, passed: false, answer: `Service ${http.service} does not exist in namespace ${namespace}` };
-  const host = hostOf(service, namespace);
-  if (host === undefined) {
-    const answer = `Service ${http.service} is of type ExternalName; smoke tests ask only what runs in this cluster`;
-    return { name, passed: false, answer };
-  }
-  const url = `http://${host}:${http.port}${http.path}`;
+  const place = await placeOf(client, namespace, test);
+  if ('why' in place) return { name, passed: false, answer: place.why };
+  const url = `http://${place.host}:${http.port}${http.path}`;
   const what = `GET ${http.path} on Service ${http.service}:${http.port}`;
   // It ends a body that never ends, too.
   const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MILLISECONDS);
@@ -35,6 +29,29 @@ export async function askSmokeTest(
     const cause = signal.aborted ? `not within ${REQUEST_TIMEOUT_MILLISECONDS / 1000} s` : messageOf(error);
     return { name, passed: false, answer: `${what} was not answered: ${cause}` };
   }
+}
+
+/** Those whose Service is not there, or leads out of the cluster: found out after the outage, it would be in vain. */
+export async function unaskableSmokeTests(
+  client: KubeClient,
+  namespace: string,
+  tests: SmokeTest[],
+): Promise<UnaskableSmokeTest[]> {
+  const places = await Promise.all(tests.map((test) => placeOf(client, namespace, test)));
+  return places.flatMap((place, index) => ('why' in place ? [{ name: tests[index]!.name, why: place.why }] : []));
+}
+
+async function placeOf(
+  client: KubeClient,
+  namespace: string,
+  { http: { service: name } }: SmokeTest,
+): Promise<{ host: string } | { why: string }> {
+  const service = await client.get(Service, { namespace, name });
+  if (!service) return { why: `Service ${name} does not exist in namespace ${namespace}` };
+  const host = hostOf(service, namespace);
+  return host === undefined
+    ? { why: `Service ${name} is of type ExternalName; smoke tests ask only what runs in this cluster` }
+    : { host };
 }
 
 /** Undefined: the Service leads out of the cluster, where the operator has no errand. */

@@ -20,11 +20,13 @@ export function labelsOf(
   };
 }
 
-export function ownedBy(run: PhaseMigrationRun): OwnerReference[] {
-  const { apiVersion, kind, metadata } = run;
-  return [
-    { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true },
-  ];
+/**
+ * Without blockOwnerDeletion: a foreground deletion (Argo CD's prune) would delete what is blocking first, and so every
+ * start of the runner that is undoing the migration.
+ */
+export function ownedBy(owner: KubeObject): OwnerReference[] {
+  const { apiVersion, kind, metadata } = owner;
+  return [{ apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true }];
 }
 
 /** An object of an earlier run of the same name is not this run's. */

@@ -51,7 +51,13 @@ export function resolve(world: World, action: ResolutionAction): void {
   Object.assign(world, { mended: true, newVersionStarts: true });
   const archive = action === 'RestoreBackup' ? { archive: run.status.runner?.backup?.archive ?? '/backup' } : {};
   const number = (run.status.resolutions?.length ?? 0) + 1;
-  migration.spec.resolution = { runName: run.metadata.name, runUID: run.metadata.uid ?? '', number, action, ...archive };
+  migration.spec.resolution = {
+    runName: run.metadata.name,
+    runUID: run.metadata.uid ?? '',
+    number,
+    action,
+    ...archive,
+  };
 }
 
 /** Lets one thing happen. */

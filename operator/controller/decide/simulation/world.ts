@@ -148,6 +148,7 @@ export class World {
       runnerJobs: this.jobs,
       verificationJobs: this.verificationJobs,
       workloadsInUse: [],
+      unaskableSmokeTests: [],
       smokeTests: asking
         ? [{ name: 'alive', passed: this.smokePasses && live.some(({ ready }) => ready), answer: 'an answer' }]
         : [],
