@@ -29,7 +29,7 @@ export const phaseMigrationSpec = z
       .boolean()
       .default(false)
       .describe(
-        'Begin nothing new: no run is started and no outage begun. An outage that has begun is brought to its end.',
+        'Begin nothing new: no run is started and no outage begun. An outage that has begun is brought to its end. While a person must decide, a runner that ends is not replaced.',
       ),
     resolution: resolution.optional(),
   })

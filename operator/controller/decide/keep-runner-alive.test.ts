@@ -39,11 +39,13 @@ describe('keepRunnerAlive', () => {
   });
 
   it('replaces one that dies while a person must decide about the database: it holds the lock', () => {
-    for (const [goal, epoch] of [
-      ['RolledBack', 2],
-      ['Finished', undefined],
+    for (const [goal, suspend, epoch] of [
+      ['RolledBack', false, 2],
+      ['RolledBack', true, undefined],
+      ['Finished', false, undefined],
     ] as const) {
       const world = started();
+      world.migration.spec.suspend = suspend;
       world.run!.spec.goal = goal;
       world.run!.status = { ...world.run!.status, outcome: 'NeedsHuman', runner: { epoch: 1 } };
       Object.assign(world.jobs[0]!, { finished: 'Failed', finishedAt: world.now });

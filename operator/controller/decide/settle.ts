@@ -12,8 +12,10 @@ export function settle(draft: Draft): 'Stop' | undefined {
   const { outcome } = draft.recorded;
   if (outcome === undefined) return undefined;
   if (outcome === 'NeedsHuman') {
-    // A new start takes the lock and waits: without one anybody could migrate what is kept for a person.
-    if (runnerMustGoOn(draft.seen.run.spec, draft.recorded)) keepRunnerAlive(draft);
+    // A new start takes the lock and waits: without one anybody could migrate what is kept for a person. Suspended: who
+    // works on the database by hand ends the runner, whose sessions would be in the way.
+    const { spec } = draft.seen.run;
+    if (runnerMustGoOn(spec, draft.recorded) && !draft.seen.migration?.spec.suspend) keepRunnerAlive(draft);
     return 'Stop';
   }
   draft.aim('Finished');
