@@ -30,7 +30,9 @@ export const mutations: Mutation[] = [
   },
   {
     name: 'the goal is written before the application is drained',
-    patches: [{ file: FORWARD, find: 'if (!holdDown(draft, false)) return;', replace: 'holdDown(draft, false);' }],
+    patches: [
+      { file: FORWARD, find: 'if (!holdDown(draft, false)) {', replace: 'holdDown(draft, false);\n  if (!draft) {' },
+    ],
     shownBy: /^success\/patch-migration-status\.[1-4]:(409|500)$/,
   },
   {
@@ -114,8 +116,8 @@ export const mutations: Mutation[] = [
     patches: [
       {
         file: UNDO,
-        find: 'if (!holdDown(draft, false) || !scaleDown) return;',
-        replace: 'holdDown(draft, false);',
+        find: 'if (!drained || !scaleDown) return;',
+        replace: '',
       },
     ],
     shownBy: /^behind-fence\/patch-migration-status\.[12]:409$/,
@@ -152,8 +154,8 @@ export const mutations: Mutation[] = [
     patches: [
       {
         file: 'operator/controller/decide/settle.ts',
-        find: "if (outcome === 'NeedsHuman') return 'Stop';",
-        replace: `if (outcome === 'NeedsHuman') return 'Stop';
+        find: "draft.aim('Finished');",
+        replace: `draft.aim('Finished');
   draft.record({ completionTime: new Date(draft.seen.now).toISOString() });
   draft.lookAgain(1000);`,
       },
