@@ -52,7 +52,7 @@ describe('A migration that succeeds', () => {
       steps.map((name) => `${name} Succeeded`),
     );
     for (const step of steps) await then.event(`${step}Succeeded`, /./);
-    then.conforms();
+    await then.conforms();
   });
 
   scenario('is undone on request, and done again', async ({ when, then }) => {
@@ -65,7 +65,7 @@ describe('A migration that succeeds', () => {
     await when.patched({ state: 'Migrated' });
     await then.ends('Succeeded', 'Succeeded', /Migrated 976e6adbac6f → 92023c163a26/);
     await then.isMigrated();
-    then.conforms();
+    await then.conforms();
   });
 
   scenario('changes nothing when the same manifest is applied again', async ({ site, when, then }) => {

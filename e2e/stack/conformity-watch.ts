@@ -1,4 +1,4 @@
-import { problemsAtEnd, problemsOf } from './conformity.ts';
+import { problemsOf } from './conformity.ts';
 import type { Migration, Run } from './objects.ts';
 import type { Site } from './site.ts';
 
@@ -10,8 +10,6 @@ export interface ConformityWatch {
   seen(): number;
   /** Phases of a PhaseMigration or run in the order in which they were seen, without repetitions. */
   phases(name: string): string[];
-  /** What is missing in the last state of a PhaseMigration and of its runs, now that it has ended. */
-  problemsAtEnd(): string[];
   stop(): Promise<void>;
 }
 
@@ -41,7 +39,6 @@ export function watchConformity({ api, paths }: Site): ConformityWatch {
     problems: () => [...problems],
     seen: () => seen,
     phases: (name) => phases.get(name) ?? [],
-    problemsAtEnd: () => [...last.values()].flatMap(problemsAtEnd),
     stop: async () => {
       ending.abort();
       await Promise.all(watching);

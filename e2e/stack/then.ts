@@ -1,9 +1,10 @@
 import { config, expect } from 'chai';
 import type { Phase } from '../../operator/api/phase-migration.ts';
 import type { Reason } from '../../operator/api/reasons.ts';
+import { problemsAtEnd } from './conformity.ts';
 import type { ConformityWatch } from './conformity-watch.ts';
 import { newFigures, oldFigures, readFigures, type Figures } from './figures.ts';
-import { named, type Event, type Migration, type Workload } from './objects.ts';
+import { named, type Event, type Migration, type Run, type Workload } from './objects.ts';
 import { applicationReady, BACKEND, newImage, oldImage, type Site } from './site.ts';
 import { settled } from './leftovers.ts';
 import { waitUntil } from './wait.ts';
@@ -162,8 +163,8 @@ export class Then {
     return (await this.#site.api.get<Workload>(`${this.#site.paths.deployments}/${name}`))!;
   }
 
-  #conformsSoFar(more: string[] = []): void {
-    const problems = [...this.#before.conformity.problems(), ...more];
+  #conformsSoFar(): void {
+    const problems = this.#before.conformity.problems();
     if (problems.length > 0)
       throw new Error(`Statuses contradict the Kubernetes API conventions:\n${problems.join('\n')}`);
   }
@@ -174,8 +175,21 @@ export class Then {
   }
 
   /** Up to here every status that was seen conforms to kstatus; the end of each scenario asks the same. */
-  conforms(): void {
-    this.#conformsSoFar(this.#before.conformity.problemsAtEnd());
+  async conforms(): Promise<void> {
+    const { api, paths } = this.#site;
+    // A run's last goal is written a moment before the status that speaks of it.
+    for (const path of [paths.migrations, paths.runs])
+      await waitUntil(
+        api,
+        { path },
+        (objects: (Migration | Run)[]) => objects.flatMap(problemsAtEnd).length === 0 || undefined,
+        {
+          within: 15,
+          until: `every status at ${path} speaks of the spec that is there`,
+          last: (objects) => (objects as (Migration | Run)[]).flatMap(problemsAtEnd).join('; '),
+        },
+      );
+    this.#conformsSoFar();
   }
 }
 

@@ -165,6 +165,7 @@ describe('decideMigration', () => {
     scene.reconcile();
     expect(scene.runs).to.have.length(1);
     expect(scene.ready()).to.include({ status: 'False', reason: 'Preparing' });
+    expect(scene.migration.status?.phase).to.equal('Preparing');
     expect(scene.ready()?.message).to.match(/^PhaseMigrationRun phases-1 has ended and is cleaning up; /);
     expect(scene.migration.status?.conditions?.some(({ type }) => type === 'Reconciling')).to.equal(true);
   });

@@ -167,11 +167,8 @@ function summary(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigra
 function untilCleanedUp(seen: MigrationObservation, run: PhaseMigrationRun): PhaseMigrationStatus {
   const waitingFor = run.status?.runner?.waitingFor;
   const message = `PhaseMigrationRun ${run.metadata.name} has ended and is cleaning up${waitingFor ? ` (${waitingFor})` : ''}; what is asked for now begins afterwards.`;
-  const status = summary(seen, run);
-  const wishes = progressing({ reason: 'Preparing', message });
-  const { metadata } = seen.migration;
-  const conditions = nextConditions(seen.migration.status?.conditions, wishes, metadata.generation, seen.now);
-  return { ...status, conditions };
+  const words = { phase: 'Preparing' as const, reason: 'Preparing' as const, message };
+  return { ...summary(seen, run), ...base(seen, words, progressing(words)) };
 }
 
 /** What was true at the end stays; a run that was deleted before its end was undone first. */
@@ -198,7 +195,7 @@ function migrationWords(seen: MigrationObservation, run: PhaseMigrationRun): Sta
   return words;
 }
 
-function progressing({ reason, message }: Omit<StateWords, 'phase'>): ConditionWishes {
+function progressing({ reason, message }: StateWords): ConditionWishes {
   const wish = { reason, message };
   return {
     Ready: { status: 'False', ...wish },
