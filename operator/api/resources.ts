@@ -21,7 +21,6 @@ export interface Metadata {
     name: string;
     uid: string;
     controller?: boolean;
-    blockOwnerDeletion?: boolean;
   }[];
 }
 

@@ -5,7 +5,6 @@ export interface OwnerReference {
   name: string;
   uid: string;
   controller?: boolean;
-  blockOwnerDeletion?: boolean;
 }
 
 /** metadata of an object as the API server sends it: every timestamp is an RFC 3339 string, never a Date. */

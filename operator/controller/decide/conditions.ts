@@ -1,5 +1,5 @@
 import type { Condition } from '../../api/schema-parts.ts';
-import { cut } from './draft.ts';
+import { cut } from './sentence.ts';
 import { isoTime } from './time.ts';
 
 /** As metav1.Condition has it. */

@@ -3,6 +3,7 @@ import type { RunResolution } from '../../api/resolution.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { OperatorStepName, RunnerStepName, StepName } from '../../api/step-names.ts';
 import type { OperatorStep, RunnerStep } from '../../api/step.ts';
+import { cut } from './sentence.ts';
 import { isoTime } from './time.ts';
 import type { Action, Notice, OperatorStatus, RunDecision } from './decision.ts';
 import type { RunObservation } from './observation.ts';
@@ -169,13 +170,7 @@ export class Draft {
   }
 }
 
-const LONGEST_MESSAGE = 8192;
 const LONGEST_WAITING_FOR = 2048;
-
-/** A longer message would have the API server refuse the whole status, again and again. */
-export function cut(message: string, longest = LONGEST_MESSAGE): string {
-  return message.length <= longest ? message : `${message.slice(0, longest - 1)}…`;
-}
 
 function oneLine(message: string): string {
   return cut(message.trim().replaceAll(/\s*\n\s*/g, '; '));

@@ -19,6 +19,9 @@ describe('decideMigration', () => {
     const scene = new Scene();
     scene.reconcile();
     expect(scene.runs).to.have.length(1);
+    const [owner] = scene.runs[0]?.metadata.ownerReferences ?? [];
+    expect(owner).to.include({ kind: 'PhaseMigration', controller: true });
+    expect(owner, 'a foreground deletion must wait for nothing').not.to.have.property('blockOwnerDeletion');
     expect(scene.runs[0]?.spec).to.include({
       attempt: 1,
       direction: 'Up',

@@ -125,6 +125,19 @@ describe('A workload that another run has in its hands', () => {
   const sentence =
     'Deployment backend is in use by PhaseMigrationRun other-1: the outage begins when that run has ended';
 
+  it('is told of however many and long the names are', () => {
+    const world = prepared();
+    pass(world, (seen) => {
+      const run = 'r'.repeat(253);
+      seen.workloadsInUse = Array.from({ length: 16 }, () => ({
+        kind: 'Deployment' as const,
+        name: 'x'.repeat(253),
+        run,
+      }));
+    });
+    expect(world.run?.status?.waitingFor).to.have.length(2048);
+  });
+
   it('is left alone until that run has ended, and the status says so', () => {
     const world = prepared();
     for (let round = 0; round < 5; round++) pass(world, inUse);

@@ -3,7 +3,8 @@ import type { PhaseMigration, PhaseMigrationRun } from '../../api/resources.ts';
 import type { Resolution } from '../../api/resolution.ts';
 import { RUNNER_ROLLBACK_STEPS } from '../../api/step-names.ts';
 import type { RunnerStep } from '../../api/step.ts';
-import { cut, type Draft } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { cut } from './sentence.ts';
 import { isoTime } from './time.ts';
 
 /**

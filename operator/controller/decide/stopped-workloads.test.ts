@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { phaseMigrationRunStatus, type PhaseMigrationRunStatus } from '../../api/phase-migration-run.ts';
 import { Draft } from './draft.ts';
 import type { PodObservation } from './observation.ts';
+import { decideRun } from './run.ts';
 import { operatorPass } from './simulation/play.ts';
 import { runnerStep } from './simulation/runner.ts';
 import { NEW_IMAGE, World, type StartPolicy } from './simulation/world.ts';
@@ -55,6 +56,36 @@ describe('A scale-down that a pod does not follow', () => {
       /^Not told to stop by its controller: pod copy of Deployment backend, pod copy-2 of Deployment backend; .*kubectl -n ns delete pod copy$/,
     );
     expect(words('ScaleDown', 5000, []).waitingFor).to.match(/^The controller of Deployment backend has not seen yet/);
+  });
+});
+
+describe('A pod that nobody stops', () => {
+  const startTime = (world: World) => new Date(world.now - 6000).toISOString();
+
+  it('is named while the application is scaled down', () => {
+    const world = new World();
+    Object.assign((world.run!.status ??= {}), {
+      steps: [{ name: 'ScaleDown', state: 'Running', startTime: startTime(world) }],
+      workloads: [{ kind: 'Deployment', name: 'backend', uid: 'd', replicas: 3, selector: 'app=backend', images: {} }],
+      runner: { epoch: 1, reachedGoal: 'Prepared' },
+    });
+    expect(decideRun(world.observe()!).status?.waitingFor).to.match(/^Not told to stop by its controller: pod /);
+  });
+
+  it('is named while the new version is taken down again', () => {
+    const world = new World();
+    world.run!.spec.goal = 'Migrated';
+    world.run!.status = {
+      steps: [
+        { name: 'ScaleDown', state: 'Succeeded', startTime: startTime(world) },
+        { name: 'ScaleUp', state: 'Failed', startTime: startTime(world) },
+        { name: 'RollbackScaleDown', state: 'Running', startTime: startTime(world) },
+      ],
+      workloads: [{ kind: 'Deployment', name: 'backend', uid: 'd', replicas: 3, selector: 'app=backend', images: {} }],
+      failure,
+      runner: { epoch: 1, reachedGoal: 'Migrated' },
+    };
+    expect(decideRun(world.observe()!).status?.waitingFor).to.match(/^Not told to stop by its controller: pod /);
   });
 });
 

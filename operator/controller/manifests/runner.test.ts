@@ -8,11 +8,19 @@ describe('The pods of a run', () => {
   const run = new World('Up', 'Passes').run as PhaseMigrationRun;
   const [verification] = run.spec.plan.verification.jobs;
   const at = { epoch: 1, runnerAddress: '10.0.0.1' };
-  const podsWith = (pullSecrets?: string[]) => {
+  const jobsWith = (pullSecrets?: string[]) => {
     const runner = { image: 'runner:1', pullPolicy: 'IfNotPresent', pullSecrets } as const;
-    const jobs = [runnerJob(run, 1, runner), verificationJobManifest(run, verification!, at, runner)];
-    return jobs.map(({ spec }) => spec?.template.spec);
+    return [runnerJob(run, 1, runner), verificationJobManifest(run, verification!, at, runner)];
   };
+  const podsWith = (pullSecrets?: string[]) => jobsWith(pullSecrets).map(({ spec }) => spec?.template.spec);
+
+  it('do not hold up a foreground deletion of their run', () => {
+    for (const job of jobsWith()) {
+      const [owner] = job.metadata?.ownerReferences ?? [];
+      expect(owner).to.include({ name: run.metadata.name, controller: true });
+      expect(owner).not.to.have.property('blockOwnerDeletion');
+    }
+  });
 
   it('pull their images with the Secrets that the chart names', () => {
     for (const pod of podsWith(['registry'])) expect(pod?.imagePullSecrets).to.deep.equal([{ name: 'registry' }]);

@@ -10,6 +10,7 @@ import {
 } from './migrations.ts';
 import { judgeClientRole, type ClientRole } from './client-roles.ts';
 import type { LedgerState } from './ledger.ts';
+import { LONGEST_REVISION } from './reportable.ts';
 import { neededOnServer, type RestorePointChoice } from './restore-point-choice.ts';
 import { mebibytes } from './words.ts';
 
@@ -245,9 +246,6 @@ const files: Policy = ({ files: migrations, fileViolations, ledger, spec }) => {
     ...judgeHistory(migrations, ledger?.applied ?? []),
   ];
 };
-
-/** Every revision of a run is reported, and no longer one than this would be taken (operator/api). */
-const LONGEST_REVISION = 63;
 
 function judgeRevision({ name, revision: { length } }: Migration): Violation[] {
   if (length <= LONGEST_REVISION) return [];

@@ -6,7 +6,8 @@ import { excerpt } from './excerpt.ts';
  * How much the API server takes of each (operator/api). A report with more than that is refused as a whole, and so is
  * every later one: the run would wait for ever, behind its fence.
  */
-const LONGEST = { message: 8192, evidence: 4096, warning: 4096, waitingFor: 2048, revision: 63 };
+export const LONGEST_REVISION = 63;
+const LONGEST = { message: 8192, evidence: 4096, warning: 4096, waitingFor: 2048, revision: LONGEST_REVISION };
 const MOST_MIGRATIONS = 500;
 
 /** A step as it is reported. */
