@@ -219,9 +219,11 @@ describe('decideMigration', () => {
     const spec = scene.runs[0]!.spec;
     spec.protocol = RUN_PROTOCOL + 1;
     scene.migration.metadata.deletionTimestamp = '2026-01-31T22:01:00Z';
+    scene.migration.metadata.generation = 2;
     scene.reconcile();
     expect(scene.migration.status).to.deep.include({ steps, runName, phase });
     expect(scene.ready()).to.include({ status: 'False', reason: 'NewerOperatorNeeded' });
+    expect(scene.migration.status?.observedGeneration, 'these conditions are about this spec').to.equal(2);
     expect(scene.ready()?.message).to.match(/begun by a newer version .* Install that version again/);
     expect(scene.migration.metadata.finalizers).to.deep.equal([FINALIZER]);
     spec.protocol = RUN_PROTOCOL;
