@@ -1,4 +1,4 @@
-import { delimiter, dirname } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { run, type CommandOptions } from './command.ts';
 import { ensurePrograms } from './offline/go-build.ts';
 import type { Progress } from './progress.ts';
@@ -7,7 +7,9 @@ import type { Progress } from './progress.ts';
 export async function toolEnvironment(kubeconfig: string, progress: Progress): Promise<Record<string, string>> {
   const tools = await ensurePrograms(['kubectl', 'helm'], progress);
   const folders = [...new Set(Object.values(tools).map((file) => dirname(file)))];
-  return { KUBECONFIG: kubeconfig, PATH: [...folders, process.env.PATH].join(delimiter) };
+  // Else what kubectl keeps of each cluster stays in the home folder for ever.
+  const KUBECACHEDIR = join(dirname(kubeconfig), 'kubectl-cache');
+  return { KUBECONFIG: kubeconfig, KUBECACHEDIR, PATH: [...folders, process.env.PATH].join(delimiter) };
 }
 
 /** `Cluster.exec` for a way in and an environment. */

@@ -104,6 +104,12 @@ export const workload = z
       .record(z.string().max(63), z.string().min(1).max(1000))
       .optional()
       .describe('New image by container name, set while the workload is scaled down and put back on rollback.'),
+    previousImages: z
+      .record(z.string().max(63), z.string().min(1).max(1000))
+      .optional()
+      .describe(
+        'Old image by container name, for `state: RolledBack` where no run of this PhaseMigration recorded them: it found the database migrated already, or the run was deleted. What a run recorded counts more.',
+      ),
     startPolicy: z
       .enum(['AfterUnfence', 'BehindFence'])
       .default('AfterUnfence')
@@ -111,7 +117,14 @@ export const workload = z
         'When the pods of the new version are started. AfterUnfence: when the database is migrated and the fence lifted. BehindFence: as soon as the fence stands, so that they boot while the database is migrated and the outage is shorter by about that time; only for an application that waits, alive and not ready, while the database refuses its role, and asks again at least once a second.',
       ),
   })
-  .describe('An application that uses the database: scaled to zero for the outage and back to what it was.');
+  .meta({
+    description: 'An application that uses the database: scaled to zero for the outage and back to what it was.',
+    ...cel({
+      rule: '!has(self.previousImages) || (has(self.images) && self.previousImages.all(container, container in self.images))',
+      message: 'previousImages may name only containers that images names',
+      fieldPath: '.previousImages',
+    }),
+  });
 export type Workload = z.infer<typeof workload>;
 
 const database = z
@@ -199,7 +212,9 @@ export const planFields = {
     .object({
       minPostgresVersion: int32(11, 99, 'Lowest major version of the server.').default(11),
       freeDiskFactor: int32(1, 10, 'Free disk that must be there, as a multiple of the database’s size.').default(2),
-      checks: checks('Questions about the data that must be answered as expected before anything is touched.'),
+      checks: checks(
+        'Questions about the data on the old schema that must be answered as expected before anything is touched; not asked on a rollback.',
+      ),
     })
     .prefault({})
     .describe('What must hold before users are affected.'),

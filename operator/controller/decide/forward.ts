@@ -154,7 +154,12 @@ function smokeTestsOf(draft: Draft) {
 }
 
 function skipSmokeTest(draft: Draft): void {
-  draft.endStep('SmokeTest', 'Skipped', 'No smoke tests to ask.');
+  const { spec } = draft.seen.run;
+  const isOldVersion = spec.direction === 'Down' && spec.plan.smokeTests.length > 0;
+  const because = isOldVersion
+    ? 'spec.smokeTests are for the new version; the old one is ready.'
+    : 'No smoke tests to ask.';
+  draft.endStep('SmokeTest', 'Skipped', because);
 }
 
 function smokeTest(draft: Draft): void {

@@ -117,7 +117,7 @@ const oldImagesUnknown: StateWords = {
   phase: 'Failed',
   reason: 'PreviousImagesUnknown',
   message:
-    'spec.state is RolledBack, but no run of this PhaseMigration recorded the images that its workloads had before: nothing is begun. Set the old images in a PhaseMigration of its own, from the new revision to the old one.',
+    'spec.state is RolledBack, but no run of this PhaseMigration recorded the images that its workloads had before: nothing is begun. Name them in spec.workloads[].previousImages.',
 };
 const suspended: StateWords = {
   phase: 'Pending',

@@ -12,22 +12,25 @@ interface Before {
 export type ImagesOf = (workload: Workload) => Record<string, string> | undefined;
 
 /**
- * The images that the way up replaced: what a way down must put back. Undefined when images are to be changed and no
- * run recorded what they were.
+ * The images that the way up replaced: what a way down must put back. Undefined when images are to be changed and
+ * neither a run nor the manifest says what they were.
  */
 export function imagesBefore({ migration, runs }: Before): ImagesOf | undefined {
   const up = runs
     .toSorted((one, other) => one.spec.attempt - other.spec.attempt)
     .findLast(({ spec, status }) => spec.direction === 'Up' && status?.outcome === 'Succeeded' && status.workloads);
-  const changed = migration.spec.workloads.some(({ images }) => images !== undefined);
-  if (!up && changed) return undefined;
-  return ({ kind, name, images }) => {
-    const recorded =
-      up?.status?.workloads?.find((workload) => workload.kind === kind && workload.name === name)?.images ?? {};
+  const isKnown = ({ images = {}, previousImages = {} }: Workload) =>
+    Object.keys(images).every((container) => previousImages[container] !== undefined);
+  if (!up && !migration.spec.workloads.every(isKnown)) return undefined;
+  return ({ kind, name, images, previousImages }) => {
+    const recorded = up?.status?.workloads?.find(
+      (workload) => workload.kind === kind && workload.name === name,
+    )?.images;
+    const before: Record<string, string> = { ...previousImages, ...recorded };
     return (
       images &&
       Object.fromEntries(
-        Object.keys(images).flatMap((container) => (recorded[container] ? [[container, recorded[container]]] : [])),
+        Object.keys(images).flatMap((container) => (before[container] ? [[container, before[container]]] : [])),
       )
     );
   };

@@ -1,4 +1,4 @@
-import { planOperations, isViolation, type Operation } from '../core/migrations.ts';
+import { planOperations, isViolation, type Operation, type Violation } from '../core/migrations.ts';
 import { changedSince, checksumOf, loadMigrations } from '../files.ts';
 import { openTarget } from '../establish.ts';
 import { StepFailure } from '../core/failure.ts';
@@ -7,15 +7,26 @@ import { readLedger } from '../postgres/ledger.ts';
 import type { LedgerState } from '../core/ledger.ts';
 import { stepOf, type Evidence, type Work } from '../work.ts';
 
-/** Loads the migration files and what the run does with them, where that has not been done yet. */
-export async function load(work: Work): Promise<void> {
-  if (work.operations.length > 0) return;
+/**
+ * Loads the migration files and what the run does with them, where that has not been done yet.
+ *
+ * @returns why they cannot be used, in a sentence for people: since they were judged before the outage, somebody has
+ *   taken some away or put others among them. Nothing is loaded then.
+ */
+export async function load(work: Work): Promise<StepFailure | undefined> {
+  if (work.operations.length > 0) return undefined;
   const { migrations } = await loadMigrations(work.folders.migrations);
   const plan = planOperations(migrations, work.spec);
+  const violation = plan.find(isViolation) ?? othersThanJudged(work, plan as Operation[]);
+  if (violation) {
+    const { configMapRef, image } = work.spec.plan.migrations;
+    const source = configMapRef ? `ConfigMap ${configMapRef.name}` : `image ${image}`;
+    const message = `the migration files of ${source} are not those that were judged before the outage: ${violation.message}`;
+    return new StepFailure(violation.reason, message);
+  }
   work.files = migrations;
-  const violation = plan.find(isViolation);
-  if (violation) throw new StepFailure(violation.reason, violation.message);
   work.operations = plan as Operation[];
+  return undefined;
 }
 
 const FILES = 'files';
@@ -32,15 +43,41 @@ function shortChecksumOf(operation: Operation): string {
   return checksumOf(operation).slice(0, CHECKSUM_LENGTH);
 }
 
-/** The first operation that is not what an earlier start judged before the outage, in a sentence for people. */
-export function changedSinceJudged({ reporter }: Work, operations: Operation[]): StepFailure | undefined {
+interface JudgedFile {
+  revision: string;
+  checksum: string;
+}
+
+/** What an earlier start judged before the outage; of very many the first ones, for evidence is cut. */
+function judgedFiles({ reporter }: Pick<Work, 'reporter'>): { files: JudgedFile[]; isCut: boolean } {
   const recorded = stepOf(reporter.status, 'Preflight')?.evidence?.[FILES] ?? '';
-  const judged = new Map(recorded.split(', ').map((file) => file.split(' ') as [string, string | undefined]));
+  const files = recorded.split(', ').map((file) => {
+    const [revision = '', checksum = ''] = file.split(' ');
+    return { revision, checksum };
+  });
+  const whole = files.filter(({ checksum }) => checksum.length === CHECKSUM_LENGTH && !checksum.endsWith('…'));
+  return { files: whole, isCut: whole.length < files.length };
+}
+
+function othersThanJudged(work: Work, operations: Operation[]): Violation | undefined {
+  const judged = judgedFiles(work);
+  if (judged.files.length === 0) return undefined;
+  const now = operations.map(({ migration }) => migration.revision);
+  const then = judged.files.map(({ revision }) => revision);
+  const gone = then.find((revision) => !now.includes(revision));
+  const added = judged.isCut ? undefined : now.find((revision) => !then.includes(revision));
+  const moved = then.find((revision, index) => now[index] !== revision);
+  const [revision, what] = gone ? [gone, 'is gone'] : added ? [added, 'is new'] : [moved, 'is at another place'];
+  if (revision === undefined) return undefined;
+  return { reason: 'MigrationChanged', message: `revision "${revision}" ${what}` };
+}
+
+/** The first operation that is not what an earlier start judged before the outage, in a sentence for people. */
+export function changedSinceJudged(work: Work, operations: Operation[]): StepFailure | undefined {
+  const judged = new Map(judgedFiles(work).files.map(({ revision, checksum }) => [revision, checksum]));
   for (const operation of operations) {
     const then = judged.get(operation.migration.revision);
-    // Of the last one that is left where it was cut there is not all of it.
-    if (then?.length === CHECKSUM_LENGTH && then !== shortChecksumOf(operation))
-      return changedSince(operation, then, checksumOf(operation));
+    if (then && then !== shortChecksumOf(operation)) return changedSince(operation, then, checksumOf(operation));
   }
   return undefined;
 }
@@ -48,7 +85,7 @@ export function changedSinceJudged({ reporter }: Work, operations: Operation[]):
 /** How far the database says that the run has come. */
 export interface Progress {
   ledger: LedgerState;
-  /** How many of the run's operations are applied, counted from the first. */
+  /** How many of the run's operations are applied, counted from the first; without files: 1 for any number. */
   applied: number;
   /** An operation outside a transaction that was announced and whose end nobody recorded. */
   unexplained?: string;
@@ -65,8 +102,7 @@ export interface Progress {
 export async function readProgress(work: Work): Promise<Progress> {
   const target = await openTarget(work);
   const ledger = (await readLedger(target)) ?? { applied: [], unexplained: [], failed: [] };
-  const revisions = [work.spec.startRevision, ...work.operations.map((operation) => revisionAfter(work, operation))];
-  const applied = revisions.indexOf(ledger.revision ?? '');
+  const applied = appliedOf(work, ledger);
   const unexplained = ledger.unexplained[0]?.name;
   if (applied > 0 && ledger.lastRun !== work.run.uid)
     throw new StepFailure(
@@ -83,6 +119,13 @@ export async function readProgress(work: Work): Promise<Progress> {
   const databaseChanged = unexplained ? 'Unknown' : applied > 0 || failed ? 'Yes' : 'No';
   work.reporter.update({ databaseChanged, ...(ledger.revision ? { revision: ledger.revision } : {}) });
   return { ledger, applied, ...(unexplained ? { unexplained } : {}), ...(failed ? { failed } : {}) };
+}
+
+function appliedOf(work: Work, { revision = '', lastRun }: LedgerState): number {
+  const { startRevision } = work.spec;
+  // Without the files it is not known what lies between; what this run did itself its own row tells.
+  if (work.operations.length === 0) return revision === startRevision ? 0 : lastRun === work.run.uid ? 1 : -1;
+  return [startRevision, ...work.operations.map((operation) => revisionAfter(work, operation))].indexOf(revision);
 }
 
 function revisionAfter(work: Work, { migration, direction }: Operation): string {

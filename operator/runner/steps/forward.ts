@@ -1,4 +1,5 @@
 import { StepFailure } from '../core/failure.ts';
+import type { LedgerState } from '../core/ledger.ts';
 import { isDone, recordStep, runStep, skipStep, stepOf, type Work } from '../work.ts';
 import { changedSinceJudged, load, readProgress } from './facts.ts';
 import { fenceStep, raiseFence, unfenceStep } from './fence.ts';
@@ -21,11 +22,13 @@ export async function carryThrough(work: Work): Promise<void> {
 
 async function behindFence(work: Work): Promise<void> {
   const { reporter } = work;
-  await load(work);
+  const unusable = await load(work);
+  if (unusable && !reporter.status.fence) throw unusable;
   await fence(work);
-  const { applied, unexplained, failed } = await readProgress(work);
+  const { ledger, applied, unexplained, failed } = await readProgress(work);
   if (unexplained) return refuseUnexplained(work, unexplained);
   if (failed) return refuseFailed(work, failed);
+  if (unusable && !isAllDone(work, ledger)) return refuse(work, unusable);
   const remaining = work.operations.slice(applied);
   const changed = changedSinceJudged(work, remaining);
   if (changed) return refuse(work, changed);
@@ -72,6 +75,11 @@ async function restorePoint(work: Work): Promise<void> {
 /** A failover may have lost what was recorded, and a person may have dropped it. */
 async function isThere(work: Work, method: 'Template' | 'Dump'): Promise<boolean> {
   return method === 'Dump' || databaseExists(work.maintenance, work.names.restorePoint);
+}
+
+/** Then nothing is left that the files would be needed for. */
+function isAllDone({ spec, reporter: { status } }: Work, { revision }: LedgerState): boolean {
+  return revision === spec.targetRevision && isDone(status, 'Migrate') && isDone(status, 'Verify');
 }
 
 function refuse(work: Work, failure: StepFailure): Promise<void> {

@@ -86,7 +86,7 @@ function verifyInTransaction(work: Work, transaction: Transaction): Promise<void
     }
   }).catch((error: unknown) => {
     if (!(error instanceof StepFailure)) throw error;
-    throw new NotReached('rolled back because the verification in the same transaction failed', error);
+    throw new NotReached('Rolled back because the verification in the same transaction failed.', error);
   });
 }
 

@@ -13,7 +13,7 @@ import { openTarget } from '../establish.ts';
 import { backupStep } from './backup.ts';
 import { recordFiles } from './facts.ts';
 import { gatherFacts } from './preflight-facts.ts';
-import { PREPARATION_QUESTION_MS, startSide } from './questions.ts';
+import { checksBefore, PREPARATION_QUESTION_MS, startSide } from './questions.ts';
 import { RESTORE_POINT } from './restore-point.ts';
 import { writeSchemaBefore } from './schema-file.ts';
 
@@ -50,7 +50,7 @@ async function preflight(work: Work, evidence: Evidence): Promise<string> {
   recordFiles(work, evidence);
   for (const warning of [...warnOfOpenings(facts), ...warnOfArchive(facts)]) warn(work.reporter, warning);
   await warnOfStrangers(work, facts);
-  const { length } = work.spec.plan.preflight.checks;
+  const { length } = checksBefore(work);
   const asked = length > 0 ? `; ${length} of ${length} checks as expected` : '';
   const { method, because } = facts.restorePoint;
   const restorePoint = because ? ` The restore point will be by ${method}: ${because}.` : '';
@@ -97,9 +97,9 @@ async function judgeQuestions(work: Work): Promise<Violation[]> {
 }
 
 async function askNow(work: Work, target: Session): Promise<Violation[]> {
-  const { preflight: before, snapshots } = work.spec.plan;
+  const { snapshots } = work.spec.plan;
   const options = { inTransaction: false, timeoutMs: PREPARATION_QUESTION_MS };
-  const failures = await askChecks(target, before.checks, options);
+  const failures = await askChecks(target, checksBefore(work), options);
   try {
     await takeFigures(target, { snapshots, side: startSide(work) }, options);
   } catch (error) {

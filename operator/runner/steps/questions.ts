@@ -20,6 +20,11 @@ export function startSide(work: Pick<Work, 'spec'>): SchemaSide {
   return work.spec.direction === 'Up' ? 'old' : 'new';
 }
 
+/** Checks of the schema as it is before the way up; on the way down it is another, and no user's mistake. */
+export function checksBefore({ spec }: Pick<Work, 'spec'>): Check[] {
+  return spec.direction === 'Up' ? spec.plan.preflight.checks : [];
+}
+
 export interface Questions {
   checks: Check[];
   /** Figures that must come out as recorded. */

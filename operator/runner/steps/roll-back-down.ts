@@ -33,11 +33,15 @@ export type OtherWay = () => Promise<boolean>;
  *
  * @throws Undecided when it failed and the other way is open: whoever reads of a failure waits for a person
  */
-export function rollBackByDown(work: Work, progress: Progress, isOtherWayOpen: OtherWay): Promise<void> {
+export function rollBackByDown(
+  work: Work,
+  progress: Progress & { unusable: StepFailure | undefined },
+  isOtherWayOpen: OtherWay,
+): Promise<void> {
   return downStep(work, isOtherWayOpen, async (evidence) => {
     const operations = inverse(work.operations.slice(0, progress.applied));
     const isOpen = operations.length > 0 && withoutDown(operations).length === 0 && !progress.unexplained;
-    if (!isOpen || work.spec.plan.rollback.strategy === 'RestorePoint') throw noWayBack(work);
+    if (!isOpen || work.spec.plan.rollback.strategy === 'RestorePoint') throw noWayBack(work, progress.unusable);
     const target = await openTarget(work);
     const figures = await figuresBefore(work, target);
     work.reporter.update({ databaseChanged: 'Unknown' });
@@ -96,13 +100,14 @@ function failVerification({ reporter }: Work, { reason, message, evidence }: Ste
 }
 
 /** Fails with what a person has to decide, when neither way back is open. */
-function noWayBack(work: Work): StepFailure {
+function noWayBack(work: Work, unusable: StepFailure | undefined): StepFailure {
   const isLossy = work.reporter.status.clientWrites === 'Possible';
   const writes = isLossy ? ': clients may have written since, which a restore would lose' : '';
   const { strategy } = work.spec.plan.rollback;
+  const files = unusable ? `; ${unusable.message}` : '';
   return new StepFailure(
     'RollbackFailed',
-    `with rollback.strategy ${strategy} the migration of database "${work.names.target}" cannot be undone by itself${writes}`,
+    `with rollback.strategy ${strategy} the migration of database "${work.names.target}" cannot be undone by itself${writes}${files}`,
   );
 }
 

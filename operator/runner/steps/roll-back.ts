@@ -48,7 +48,8 @@ async function undo(work: Work): Promise<void> {
     await fenceAgain(work);
     return restoreBackup(work);
   }
-  await load(work);
+  // Only `down` needs the files.
+  const unusable = await load(work);
   const swapped = await isSwapped(work);
   const progress = swapped ? undefined : await readProgress(work);
   if (progress && isAtStart(work, progress) && !(await isPuttingBack(work))) {
@@ -63,7 +64,7 @@ async function undo(work: Work): Promise<void> {
   }
   await fenceAgain(work);
   if (swapped || (await mayPutBack(work, progress!))) return byRestorePoint(work);
-  await byDown(work, (isOtherWayOpen) => rollBackByDown(work, progress!, isOtherWayOpen));
+  await byDown(work, (isOtherWayOpen) => rollBackByDown(work, { ...progress!, unusable }, isOtherWayOpen));
 }
 
 /** Either nothing was committed, or all of it has been undone by `down`: the ledger’s last row tells which. */
@@ -95,7 +96,7 @@ async function mayPutBack(work: Work, progress: Progress): Promise<boolean> {
 function isForDown(work: Work, { failed }: Progress): boolean {
   const { databaseChanged, restorePoint } = work.reporter.status;
   const isWhole = databaseChanged === 'Yes' && failed === undefined && restorePoint?.state !== 'PuttingBack';
-  return isWhole && withoutDown(inverse(work.operations)).length === 0;
+  return isWhole && work.operations.length > 0 && withoutDown(inverse(work.operations)).length === 0;
 }
 
 async function canPutBack(work: Work): Promise<boolean> {
