@@ -89,7 +89,11 @@ describe('A migration that succeeds', () => {
     await given.migratedByHand();
     const deployment = await then.deployment();
     await when.applied({ spec: { workloads: [{ kind: 'Deployment', name: 'planner-backend' }] } });
-    await then.ends('Succeeded', 'AlreadyAtTarget', /The database is at 92023c163a26 already; nothing was done/);
+    await then.ends(
+      'Succeeded',
+      'AlreadyAtTarget',
+      /When this run asked, the database was at 92023c163a26 already; nothing was done/,
+    );
     const [run] = await site.api.list<Run>({ path: site.paths.runs });
     expect(run?.status?.steps, 'steps of the operator').to.equal(undefined);
     expect((await then.deployment()).metadata.generation).to.equal(deployment.metadata.generation);

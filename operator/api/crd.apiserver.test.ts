@@ -54,6 +54,11 @@ const WRONG: [string, Changes, RegExp][] = [
     { workloads: [{ kind: 'DaemonSet', name: 'x' }] },
     /spec\.workloads\[0\]\.kind.*supported values: "Deployment", "StatefulSet"/,
   ],
+  [
+    'the old image of a container that gets no new one',
+    { workloads: [{ ...backend, images: { backend: 'b:2' }, previousImages: { other: 'o:1' } }] },
+    /spec\.workloads\[0\]\.previousImages.*previousImages may name only containers that images names/,
+  ],
   ['the same workload twice', { workloads: [backend, backend] }, /Duplicate value/],
   [
     'a check with two expectations',

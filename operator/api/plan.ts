@@ -96,20 +96,17 @@ export const smokeTest = z
   .describe('A question to the application after it is back.');
 export type SmokeTest = z.infer<typeof smokeTest>;
 
+const imageOf = (description: string) =>
+  z.record(z.string().max(63), z.string().min(1).max(1000)).optional().meta({ description, maxProperties: 32 });
+
 export const workload = z
   .object({
     kind: z.enum(['Deployment', 'StatefulSet']).describe('Kind of the workload.'),
     name: objectName('Name of the workload, in the same namespace.', 63),
-    images: z
-      .record(z.string().max(63), z.string().min(1).max(1000))
-      .optional()
-      .describe('New image by container name, set while the workload is scaled down and put back on rollback.'),
-    previousImages: z
-      .record(z.string().max(63), z.string().min(1).max(1000))
-      .optional()
-      .describe(
-        'Old image by container name, for `state: RolledBack` where no run of this PhaseMigration recorded them: it found the database migrated already, or the run was deleted. What a run recorded counts more.',
-      ),
+    images: imageOf('New image by container name, set while the workload is scaled down and put back on rollback.'),
+    previousImages: imageOf(
+      'Old image by container name, for `state: RolledBack` where no run of this PhaseMigration recorded them: it found the database migrated already, or the run was deleted. What a run recorded counts more.',
+    ),
     startPolicy: z
       .enum(['AfterUnfence', 'BehindFence'])
       .default('AfterUnfence')
@@ -179,7 +176,9 @@ const migrations = z
       .object({ name: objectName('Name of a ConfigMap in the same namespace.') })
       .optional()
       .describe('A ConfigMap with the migration files, for small ones.'),
-    from: revision('The revision that must be in the database now. Where `to` is there already, nothing is done.'),
+    from: revision(
+      'The revision that must be in the database now; in YAML quote one that looks like a number. Where `to` is there already, nothing is done.',
+    ),
     to: revision('The revision that must be there afterwards.'),
   })
   .meta({

@@ -123,6 +123,18 @@ describe('A run on a real PostgreSQL', function () {
     });
   }
 
+  it('asks the checks of the old schema only on the way up', async () => {
+    const checks = [{ name: 'old', query: 'SELECT count(*) FROM item WHERE amount < 0', expect: { value: '0' } }];
+    const spec = { direction: 'Down' as const, startRevision: '0002', targetRevision: '0001' };
+    const preflight = { minPostgresVersion: 11, freeDiskFactor: 2, checks };
+    scenario = await Scenario.create(server, { spec, plan: { preflight } });
+    scenario.start();
+    await scenario.reach('Prepared');
+    expect(scenario.step('Preflight')?.message).not.contain('checks');
+    await scenario.reach('Migrated');
+    expect(await scenario.sql('SELECT sum(amount) FROM item')).equal('50500');
+  });
+
   it('says of every step what a person wants to know', async () => {
     scenario = await Scenario.create(server, {
       plan: {

@@ -77,6 +77,38 @@ describe('decideMigration', () => {
     expect(scene.ready()?.reason).to.equal('PreviousImagesUnknown');
   });
 
+  it('rolls back to the images that the manifest names where nobody recorded them; recorded ones count more', () => {
+    const plannedImages = (recorded: boolean) => {
+      const scene = new Scene();
+      scene.reconcile();
+      scene.end({ outcome: 'Succeeded', ...(recorded ? {} : { workloads: undefined }) });
+      Object.assign(scene.migration.spec.workloads[0]!, {
+        images: { backend: 'backend:2', sidecar: 'sidecar:2' },
+        previousImages: { backend: 'backend:0', sidecar: 'sidecar:0' },
+      });
+      scene.migration.spec.state = 'RolledBack';
+      scene.reconcile();
+      expect(scene.runs.at(-1)?.spec.direction).to.equal('Down');
+      return scene.runs.at(-1)?.spec.plan.workloads[0]?.images;
+    };
+    expect(plannedImages(false)).to.deep.equal({ backend: 'backend:0', sidecar: 'sidecar:0' });
+    expect(plannedImages(true)).to.deep.equal({ backend: 'backend:1', sidecar: 'sidecar:0' });
+  });
+
+  it('does not roll back when the manifest names the old images of some containers only', () => {
+    const scene = new Scene();
+    scene.reconcile();
+    scene.end({ outcome: 'Succeeded', workloads: undefined });
+    Object.assign(scene.migration.spec.workloads[0]!, {
+      images: { backend: 'backend:2', sidecar: 'sidecar:2' },
+      previousImages: { backend: 'backend:0' },
+    });
+    scene.migration.spec.state = 'RolledBack';
+    scene.reconcile();
+    expect(scene.runs).to.have.length(1);
+    expect(scene.ready()?.message).to.contain('spec.workloads[].previousImages');
+  });
+
   it('tries again after a failure when the retry annotation or the plan changes, never by itself', () => {
     const scene = new Scene();
     scene.reconcile();

@@ -86,7 +86,10 @@ describe('decideRun', () => {
       expect(died).to.equal(true);
       expectEnd(world, direction);
       const [last, before] = (world.run?.status?.steps ?? []).toReversed();
-      if (direction === 'Down') expect([before?.name, last?.name]).to.deep.equal(['ScaleUp', 'SmokeTest']);
+      if (direction === 'Down') {
+        expect([before?.name, last?.name]).to.deep.equal(['ScaleUp', 'SmokeTest']);
+        expect(last?.message).to.match(/^spec\.smokeTests are for the new version/);
+      }
     });
 
   it('leaves a run that a newer version began alone, wherever it stands, and goes on with one of its own', () => {

@@ -87,7 +87,7 @@ function wordsOfEnd(run: NamedRun, status: PhaseMigrationRunStatus): StateWords 
         return {
           phase: succeededPhase(spec),
           reason: 'AlreadyAtTarget',
-          message: `The database is at ${spec.targetRevision} already; nothing was done.`,
+          message: `When this run asked, the database was at ${spec.targetRevision} already; nothing was done.`,
         };
       }
       if (runner?.acceptedRevision) return acceptedWords(spec, down);
