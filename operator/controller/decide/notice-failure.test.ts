@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { RunObservation } from './observation.ts';
 import { decideRun } from './run.ts';
 import { runnerStep } from './simulation/runner.ts';
-import { NEW_IMAGE, World, type Verification } from './simulation/world.ts';
+import { NEW_IMAGE, OLD_IMAGE, World, type Verification } from './simulation/world.ts';
 
 /** A run of which everything is prepared, and nobody has looked since. */
 function prepared(verification?: Verification): World {
@@ -152,6 +152,41 @@ describe('A workload that another run has in its hands', () => {
     expect(world.run?.status?.waitingFor).to.equal(undefined);
     expect(world.run?.status?.workloads?.[0]?.replicas).to.equal(3);
     expect(world.deployment.replicas).to.equal(0);
+  });
+
+  it('is not judged for the images that run has set, but is when it has left them there', () => {
+    for (const [image, reason] of [
+      [OLD_IMAGE, undefined],
+      [NEW_IMAGE, 'ImagesAlreadySet'],
+    ] as const) {
+      const world = prepared();
+      world.deployment.image = NEW_IMAGE;
+      for (let round = 0; round < 5; round++) pass(world, inUse);
+      expect(world.run?.status?.failure).to.equal(undefined);
+      expect(world.run?.status?.conditions?.[0]).to.include({ reason: 'WorkloadInUse', message: `${sentence}.` });
+
+      world.deployment.image = image;
+      pass(world, () => undefined);
+      expect(world.run?.status?.failure?.reason).to.equal(reason);
+      expect(world.deployment.replicas).to.equal(reason ? 3 : 0);
+    }
+  });
+
+  it('is judged at once for what no run changes', () => {
+    for (const [reason, change] of [
+      ['WorkloadNotFound', { found: undefined }],
+      ['WorkloadHeldBack', { heldBack: 'spec.paused is true' }],
+      ['ContainerNotFound', { images: { other: NEW_IMAGE } }],
+    ] as const) {
+      const world = prepared();
+      pass(world, (seen) => {
+        inUse(seen);
+        const [workload] = seen.workloads;
+        if ('found' in change) delete workload!.found;
+        else Object.assign(workload!.found!, change);
+      });
+      expect(world.run?.status?.failure?.reason).to.equal(reason);
+    }
   });
 
   it('is not waited for longer than the preparation may take', () => {

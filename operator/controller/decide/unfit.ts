@@ -45,7 +45,12 @@ function whyUnfit(draft: Draft, planned: Workload, found: Found): Why | undefine
       reason: 'ContainerNotFound',
       message: `${title(planned)} has no container ${JSON.stringify(missing)}; it has ${Object.keys(found.images).join(', ')}. Correct spec.workloads[].images.`,
     };
-  return isReadyForOutage(draft) ? imagesAlreadySet(draft, planned, found) : undefined;
+  return isReadyForOutage(draft) && !isInUse(draft, planned) ? imagesAlreadySet(draft, planned, found) : undefined;
+}
+
+/** Its images are then what the other run has set, and may be others again when that run has ended. */
+function isInUse({ seen }: Draft, planned: Workload): boolean {
+  return seen.workloadsInUse.some(({ kind, name }) => kind === planned.kind && name === planned.name);
 }
 
 /** Not asked of a run that finds its work done: there the new images are as they should be. */
