@@ -18,6 +18,9 @@ export interface DatabaseAddress {
 
 const ADVICE = 'give the Secret a value like postgres://user:***@host:5432/database';
 
+/** What libpq knows. The parser takes any, and what pg_dump refuses would be found out by the backup only. */
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+
 /**
  * Reads a postgres:// URL. Nothing of a malformed one is repeated in the message: it may hold a password anywhere.
  *
@@ -39,6 +42,11 @@ export function parseDatabaseUrl(text: string | undefined): DatabaseAddress {
       `DATABASE_URL has a port that is not a number from 1 to 65535; ${ADVICE}`,
     );
   const mode = parsed['sslmode'] as string | undefined;
+  if (mode && !SSL_MODES.includes(mode))
+    throw new StepFailure(
+      'InvalidDatabaseURL',
+      `DATABASE_URL has an sslmode that is none of ${SSL_MODES.join(', ')}; ${ADVICE}`,
+    );
   const authorities = parsed['sslrootcert'] as string | undefined;
   return {
     host: parsed.host!,
@@ -55,10 +63,30 @@ export function parseDatabaseUrl(text: string | undefined): DatabaseAddress {
 function parseUrl(text: string): ReturnType<typeof parse> {
   try {
     // new URL() refuses what libpq would refuse; the parser alone is lenient.
-    new URL(text);
+    refuseWrongEscapes(new URL(text));
     return parse(text);
-  } catch {
+  } catch (error) {
+    if (error instanceof StepFailure) throw error;
     throw new StepFailure('InvalidDatabaseURL', `DATABASE_URL cannot be parsed as a URL; ${ADVICE}`);
+  }
+}
+
+/** What libpq refuses the parser takes for plain text, or refuses without a word for which part it is. */
+function refuseWrongEscapes({ username, password, hostname, pathname, search }: URL): void {
+  const parts = { user: username, password, host: hostname, database: pathname, parameters: search };
+  const wrong = Object.entries(parts).find(([, text]) => !isPercentEncoded(text));
+  if (wrong)
+    throw new StepFailure(
+      'InvalidDatabaseURL',
+      `DATABASE_URL has a wrong percent-encoding in its ${wrong[0]} (a % itself is written %25); ${ADVICE}`,
+    );
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    return !decodeURIComponent(text).includes('\0');
+  } catch {
+    return false;
   }
 }
 
