@@ -76,4 +76,40 @@ describe('keepRunnerAlive', () => {
     expect(status?.runnerPodMessage).to.equal(advice);
     expect(status?.conditions?.find(({ type }) => type === 'Ready')?.message).to.contain(advice);
   });
+
+  for (const [title, words, advice] of [
+    [
+      'is missing',
+      'persistentvolumeclaim "backups" not found',
+      /^PersistentVolumeClaim backups does not exist: create it/,
+    ],
+    [
+      'is being deleted, which the pods of older starts hold up',
+      'persistentvolumeclaim "backups" is being deleted. not found.',
+      / -n ns delete pods -l phasemigration\.io\/component=runner --field-selector=status\.phase!=.* create the claim again/,
+    ],
+    ['is another', 'persistentvolumeclaim "other" not found', /^$/],
+  ] as const)
+    it(`says what to do about a volume claim that ${title}`, () => {
+      const world = started();
+      const problem = { reason: 'Unschedulable', message: `0/1 nodes are available: ${words}`, restarts: 0 };
+      Object.assign(world.jobs[0]!.pod!, { problem, running: false, started: false });
+      const { status } = decideRun(world.observe()!);
+      const before = `Unschedulable: 0/1 nodes are available: ${words}`;
+      expect(status?.runnerPodMessage).to.satisfy((text: string) => text.startsWith(before));
+      expect(status!.runnerPodMessage!.slice(before.length).replace(/^\.? /, '')).to.match(advice);
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      expect(ready?.message).to.contain(status!.runnerPodMessage!);
+    });
+
+  it('says it however long the scheduler’s words and the names are', () => {
+    const world = started();
+    world.run!.metadata.namespace = 'n'.repeat(63);
+    world.run!.spec.plan.backup.claimName = 'c'.repeat(253);
+    const message = `persistentvolumeclaim "${'c'.repeat(253)}" is being deleted.${' no node'.repeat(1000)}`;
+    Object.assign(world.jobs[0]!.pod!, { problem: { reason: 'Unschedulable', message, restarts: 0 }, running: false });
+    const { status } = decideRun(world.observe()!);
+    expect(status?.runnerPodMessage).to.match(/create the claim again/);
+    expect(status?.runnerPodMessage?.length).to.be.at.most(4096);
+  });
 });

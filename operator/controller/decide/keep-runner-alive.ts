@@ -1,7 +1,9 @@
 import { RUNNER_FIELD_MANAGER } from '../../api/names.ts';
 import type { PhaseMigrationRun } from '../../api/resources.ts';
+import { claimAdvice } from './claim-words.ts';
 import type { Draft } from './draft.ts';
-import type { JobObservation } from './observation.ts';
+import type { JobObservation, PodProblem } from './observation.ts';
+import { cut, sentences } from './sentence.ts';
 import { moment } from './time.ts';
 
 /** So many starts of the runner are tried in one run before a person is asked. */
@@ -120,8 +122,17 @@ function giveUp(draft: Draft, dead: JobObservation | undefined): 'Stop' | undefi
 function recordPodProblem(draft: Draft, job: JobObservation | undefined): void {
   const problem = job?.pod?.problem;
   const waiting = problem !== undefined && !job?.pod?.running;
-  const message = waiting ? `${problem.reason}: ${problem.message}`.slice(0, 4000) : podIsMissing(draft, job);
+  const message = waiting ? problemInWords(draft, problem) : podIsMissing(draft, job);
   draft.record({ runnerPodMessage: message });
+}
+
+/** Leaves room for what is to be done about it: the status takes 4096. */
+const LONGEST_PROBLEM = 3000;
+
+function problemInWords(draft: Draft, { reason, message }: PodProblem): string {
+  const words = cut(`${reason}: ${message}`, LONGEST_PROBLEM);
+  const advice = claimAdvice(draft, message);
+  return advice ? sentences(words, advice) : words;
 }
 
 const POD_IS_LATE_MILLISECONDS = 5000;
