@@ -23,6 +23,22 @@ describe('stateWords', () => {
     );
   });
 
+  it('says while a decision is carried out what was decided', () => {
+    for (const [action, words] of [
+      ['Accept', 'The database is being accepted as it is'],
+      ['Retry', 'It is being undone'],
+      ['RollBack', 'It is being undone'],
+      ['RestoreBackup', 'It is being undone'],
+    ] as const) {
+      const spec = { ...run.spec, resolution: { number: 1, action, runnerEpoch: 2 } };
+      const steps = [{ name: 'RollbackUnfence' as const, state: 'Running' as const }];
+      const status = { ...undoing, runner: { epoch: 2, steps } };
+      expect(stateWords({ ...run, spec }, status).message).to.equal(
+        `column "x" does not exist. ${words} (step RollbackUnfence).`,
+      );
+    }
+  });
+
   it('gives the commands that bring the application back when undoing failed, with every name in them', () => {
     const status: PhaseMigrationRunStatus = {
       ...undoing,

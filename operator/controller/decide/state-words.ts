@@ -32,7 +32,10 @@ function wordsUnderWay(spec: PhaseMigrationRunSpec, status: PhaseMigrationRunSta
   const way = `${spec.startRevision} → ${spec.targetRevision}`;
   const down = status.steps?.some(({ name }) => name === 'ScaleDown') ?? false;
   if (failure && down) {
-    const message = `${sentence(failure.message)} It is being undone${step ? ` (step ${step})` : ''}.${waiting(status)}`;
+    // A person has decided so, and it is not undone any more.
+    const what =
+      spec.resolution?.action === 'Accept' ? 'The database is being accepted as it is' : 'It is being undone';
+    const message = `${sentence(failure.message)} ${what}${step ? ` (step ${step})` : ''}.${waiting(status)}`;
     return { phase: 'RollingBack', reason: 'RollingBack', message };
   }
   if (failure) {
