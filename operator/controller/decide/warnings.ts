@@ -34,7 +34,8 @@ function strayResolution({ migration, runs }: Asked, run: PhaseMigrationRun): st
   const next = nextNumber(run.status ?? {});
   if (!asked) return undefined;
   const isKnown = runs.some((known) => isAbout(asked, known));
-  const isLater = isAbout(asked, run) && asked.number > next;
-  if (isKnown && !isLater) return undefined;
-  return `spec.resolution (${asked.action}, number ${asked.number}, for run ${asked.runName} with UID ${asked.runUID}) is not carried out: what waits for a decision is run ${run.metadata.name} with UID ${run.metadata.uid}, and the next number is ${next}.`;
+  const isOfThis = isAbout(asked, run);
+  if (isKnown && !(isOfThis && asked.number > next)) return undefined;
+  const waiting = `what waits for a decision is run ${run.metadata.name} with UID ${run.metadata.uid}, and `;
+  return `spec.resolution (${asked.action}, number ${asked.number}, for run ${asked.runName} with UID ${asked.runUID}) is not carried out: ${isOfThis ? '' : waiting}the next number is ${next}.`;
 }
