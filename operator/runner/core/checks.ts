@@ -23,8 +23,7 @@ function firstRow(answer: { columns: string[]; first?: (string | null)[] }): str
  */
 export function judgeCheck(check: Check, answer: Answer): string | undefined {
   const { expect } = check;
-  if ('error' in answer)
-    return answer.error === expect.error ? undefined : `failed: ${answer.message}`;
+  if ('error' in answer) return answer.error === expect.error ? undefined : `failed: ${answer.message}`;
   if (expect.error !== undefined) return `expected SQLSTATE ${expect.error}, but the query succeeded`;
   if (expect.rows !== undefined) return judgeRows(expect.rows, answer);
   return judgeValue(expect, answer);
