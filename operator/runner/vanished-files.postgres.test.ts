@@ -70,8 +70,8 @@ describe('Migration files that are not there any more when the runner is started
     expect(scenario.memory.runner.fence).equal(undefined);
   });
 
-  it('do not keep the restore point from being put back', async () => {
-    const runner = await prepared({ plan: { verification: { checks: [], rollbackChecks: [], jobs: [] } } });
+  it('have the restore point put back instead of down, which is said', async () => {
+    const runner = await prepared({ plan: { rollback: { strategy: 'Down', restorePoint: 'Template' } } });
     scenario.memory.podsEndAtOnce = false;
     scenario.memory.setGoal('Migrated');
     await scenario.memory.when(({ databaseChanged }) => databaseChanged === 'Yes', 'the migration');
@@ -79,6 +79,9 @@ describe('Migration files that are not there any more when the runner is started
     await killedThen(runner, GONE);
     scenario.memory.podsEndAtOnce = true;
     await undone();
+    expect(scenario.memory.runner.warnings?.join()).match(
+      /down failed, so the restore point is put back: .*revision "0001" has no migration file/,
+    );
   });
 
   it('do not matter any more when all was committed and verified', async () => {

@@ -1,4 +1,5 @@
-import { planOperations, isViolation, type Operation, type Violation } from '../core/migrations.ts';
+import { CHECKSUM_LENGTH, judgedFiles, othersThanJudged, type JudgedFiles } from '../core/judged-files.ts';
+import { planOperations, isViolation, type Operation } from '../core/migrations.ts';
 import { changedSince, checksumOf, loadMigrations } from '../files.ts';
 import { openTarget } from '../establish.ts';
 import { StepFailure } from '../core/failure.ts';
@@ -17,7 +18,7 @@ export async function load(work: Work): Promise<StepFailure | undefined> {
   if (work.operations.length > 0) return undefined;
   const { migrations } = await loadMigrations(work.folders.migrations);
   const plan = planOperations(migrations, work.spec);
-  const violation = plan.find(isViolation) ?? othersThanJudged(work, plan as Operation[]);
+  const violation = plan.find(isViolation) ?? othersThanJudged(judged(work), revisionsOf(plan as Operation[]));
   if (violation) {
     const { configMapRef, image } = work.spec.plan.migrations;
     const source = configMapRef ? `ConfigMap ${configMapRef.name}` : `image ${image}`;
@@ -30,8 +31,6 @@ export async function load(work: Work): Promise<StepFailure | undefined> {
 }
 
 const FILES = 'files';
-/** Evidence is cut: so much of a checksum is enough to tell files apart, for hundreds of migrations. */
-const CHECKSUM_LENGTH = 16;
 
 /** Records what was judged before the outage. */
 export function recordFiles({ operations }: Work, evidence: Evidence): void {
@@ -43,40 +42,19 @@ function shortChecksumOf(operation: Operation): string {
   return checksumOf(operation).slice(0, CHECKSUM_LENGTH);
 }
 
-interface JudgedFile {
-  revision: string;
-  checksum: string;
+function revisionsOf(operations: Operation[]): string[] {
+  return operations.map(({ migration }) => migration.revision);
 }
 
-/** What an earlier start judged before the outage; of very many the first ones, for evidence is cut. */
-function judgedFiles({ reporter }: Pick<Work, 'reporter'>): { files: JudgedFile[]; isCut: boolean } {
-  const recorded = stepOf(reporter.status, 'Preflight')?.evidence?.[FILES] ?? '';
-  const files = recorded.split(', ').map((file) => {
-    const [revision = '', checksum = ''] = file.split(' ');
-    return { revision, checksum };
-  });
-  const whole = files.filter(({ checksum }) => checksum.length === CHECKSUM_LENGTH && !checksum.endsWith('…'));
-  return { files: whole, isCut: whole.length < files.length };
-}
-
-function othersThanJudged(work: Work, operations: Operation[]): Violation | undefined {
-  const judged = judgedFiles(work);
-  if (judged.files.length === 0) return undefined;
-  const now = operations.map(({ migration }) => migration.revision);
-  const then = judged.files.map(({ revision }) => revision);
-  const gone = then.find((revision) => !now.includes(revision));
-  const added = judged.isCut ? undefined : now.find((revision) => !then.includes(revision));
-  const moved = then.find((revision, index) => now[index] !== revision);
-  const [revision, what] = gone ? [gone, 'is gone'] : added ? [added, 'is new'] : [moved, 'is at another place'];
-  if (revision === undefined) return undefined;
-  return { reason: 'MigrationChanged', message: `revision "${revision}" ${what}` };
+function judged({ reporter }: Pick<Work, 'reporter'>): JudgedFiles {
+  return judgedFiles(stepOf(reporter.status, 'Preflight')?.evidence?.[FILES]);
 }
 
 /** The first operation that is not what an earlier start judged before the outage, in a sentence for people. */
 export function changedSinceJudged(work: Work, operations: Operation[]): StepFailure | undefined {
-  const judged = new Map(judgedFiles(work).files.map(({ revision, checksum }) => [revision, checksum]));
+  const checksums = new Map(judged(work).files.map(({ revision, checksum }) => [revision, checksum]));
   for (const operation of operations) {
-    const then = judged.get(operation.migration.revision);
+    const then = checksums.get(operation.migration.revision);
     if (then && then !== shortChecksumOf(operation)) return changedSince(operation, then, checksumOf(operation));
   }
   return undefined;

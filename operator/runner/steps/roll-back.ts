@@ -96,7 +96,7 @@ async function mayPutBack(work: Work, progress: Progress): Promise<boolean> {
 function isForDown(work: Work, { failed }: Progress): boolean {
   const { databaseChanged, restorePoint } = work.reporter.status;
   const isWhole = databaseChanged === 'Yes' && failed === undefined && restorePoint?.state !== 'PuttingBack';
-  return isWhole && work.operations.length > 0 && withoutDown(inverse(work.operations)).length === 0;
+  return isWhole && withoutDown(inverse(work.operations)).length === 0;
 }
 
 async function canPutBack(work: Work): Promise<boolean> {
